@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * hardware: devices as data. Loads registry/<class>/<id>/spec.json (with process and memory
+ * technology tables, calibrations and runtime profiles), checks every key against one field table,
+ * and resolves a spec plus a power mode into the flat `wl_device` that the mappers read.
+ * SI units throughout: hertz, seconds, watts, bytes; picojoules where the name says _pj.
+ */
+#ifndef WL_HARDWARE_H
+#define WL_HARDWARE_H
+
+#include "core.h"
+
+enum wl_hw_class { WL_HW_CPU, WL_HW_GPU, WL_HW_TPU, WL_HW_KPU, WL_HW_CLASS_COUNT };
+const char *wl_hw_class_name(enum wl_hw_class c);
+
+/* Where a figure comes from, strongest first. A result inherits the weakest of what it used. */
+enum wl_basis { WL_BASIS_MEASURED, WL_BASIS_DATASHEET, WL_BASIS_DERIVED, WL_BASIS_ASSUMED, WL_BASIS_COUNT };
+const char *wl_basis_name(enum wl_basis b);
+
+#define WL_EV_CPU 1u
+#define WL_EV_GPU 2u
+#define WL_EV_TPU 4u
+#define WL_EV_KPU 8u
+
+enum wl_category { WL_CAT_COMPUTE, WL_CAT_MEMORY, WL_CAT_CONTROL, WL_CAT_COUNT };
+const char *wl_category_name(enum wl_category c);
+
+/* Energy events: hardware/events.def holds one line each. */
+enum wl_event {
+#define WL_EVENT(id, name, classes, group, category, by_precision, counted) WL_EV_##id,
+#include "events.def"
+#undef WL_EVENT
+    WL_EVENT_COUNT
+};
+
+struct wl_event_info {
+    const char *name; /* "fma": printed with its precision appended where by_precision */
+    uint32_t classes;
+    const char *group;
+    enum wl_category category;
+    bool by_precision;
+    const char *counted; /* what one count is, in words */
+};
+const struct wl_event_info *wl_event_info(enum wl_event e);
+
+/* ---- a device at one operating point --------------------------------------------------------- */
+
+enum wl_pipe_kind { WL_PIPE_VECTOR, WL_PIPE_MATRIX, WL_PIPE_SPECIAL, WL_PIPE_KIND_COUNT };
+const char *wl_pipe_kind_name(enum wl_pipe_kind k);
+
+/* A kind of arithmetic unit that every unit (core, SM, tile) of a group has. */
+struct wl_pipe {
+    const char *name; /* "avx512", "amx", "tensor_core", "mxu" */
+    enum wl_pipe_kind kind;
+    int32_t group;                        /* index into wl_device.groups */
+    double ops_per_cycle[WL_PREC_COUNT];  /* per unit; a MAC is 2; 0: this precision not here */
+    double clock_hz;                      /* sustained at this operating point */
+    int32_t rows, cols, depth;            /* array geometry, 0 where it has none */
+    int32_t arrays;                       /* such arrays per unit (MXUs per core ...), else 1 */
+    int32_t simd_bits;                    /* vector register width, 0 where not a SIMD pipe */
+};
+
+/* Identical compute units: cores, SMs, TensorCores, tiles. Hybrid CPUs and KPUs have several. */
+struct wl_unit_group {
+    const char *name;   /* "p_core", "sm", "tile_int8" */
+    int32_t count;      /* active at this operating point */
+    double clock_hz;
+    int32_t threads_per_unit;   /* resident hardware threads; GPUs: threads per SM */
+    int64_t register_bytes;     /* per unit, 0: not described */
+};
+
+enum wl_level_scope { WL_SCOPE_UNIT, WL_SCOPE_CLUSTER, WL_SCOPE_DEVICE };
+
+/* One memory level; levels[0] is nearest to the units, the last is main memory. */
+struct wl_level {
+    const char *name; /* "l1", "l2", "l3", "smem", "vmem", "dram" */
+    enum wl_level_scope scope;
+    int32_t instances;          /* device-wide count of such memories (1 for scope device) */
+    int64_t capacity_bytes;     /* of one instance; 0: unlimited (host memory) */
+    double bandwidth_bps;       /* all instances together, at this operating point */
+    double unit_bandwidth_bps;  /* most that one unit can draw; 0: an equal share of the whole */
+    double efficiency;          /* sustained share of the bandwidth (0..1] */
+    double latency_s;           /* load to use; 0: not described */
+    double read_pj_per_byte, write_pj_per_byte;
+    const char *technology;     /* "sram", "ddr5", "hbm2e" */
+    bool managed;               /* scratchpad: software decides what lies there */
+    bool is_main;               /* device memory */
+};
+
+#define WL_GROUPS_MAX 4
+#define WL_PIPES_MAX 12
+#define WL_LEVELS_MAX 8
+
+/* Parameters of a class that are not pipes or levels; zero where they do not apply. */
+struct wl_class_params {
+    double dispatch_s;        /* per launched subgraph by the generic runtime */
+    double barrier_s;         /* per parallel region over all units */
+    /* GPU */
+    int32_t warp_size;
+    int32_t max_blocks_per_unit;
+    int64_t shared_bytes_per_unit;
+    /* TPU: systolic arrays */
+    bool double_buffered_weights;
+    /* KPU: mesh of tiles */
+    int32_t mesh_rows, mesh_cols;
+    int64_t program_bytes;
+    double program_load_s;
+    double noc_bytes_per_cycle; /* per link */
+};
+
+struct wl_device {
+    const char *id;
+    const char *name;
+    const char *vendor;
+    enum wl_hw_class class;
+    double process_nm;
+    const char *power_mode; /* as in the spec; "default" where it has one only */
+    double clock_hz;        /* of the first unit group */
+    double tdp_w, power_limit_w, idle_w;
+    double gated_idle_w;    /* idle with unused units switched off; = idle_w where it cannot */
+    enum wl_basis power_basis, idle_basis;
+    int32_t group_count, pipe_count, level_count;
+    struct wl_unit_group groups[WL_GROUPS_MAX];
+    struct wl_pipe pipes[WL_PIPES_MAX];
+    struct wl_level levels[WL_LEVELS_MAX];
+    struct wl_class_params params;
+    double event_pj[WL_EVENT_COUNT][WL_PREC_COUNT]; /* the same in all columns unless by_precision */
+    const char *event_source[WL_EVENT_COUNT];
+    enum wl_basis event_basis[WL_EVENT_COUNT];
+    enum wl_basis basis; /* weakest basis of the figures that latency uses */
+};
+
+/* Units of all groups. */
+int32_t wl_device_units(const struct wl_device *d);
+/* Peak ops/s of a pipe for a precision: units x arrays x ops per cycle x clock (a MAC is 2 ops). */
+double wl_pipe_peak(const struct wl_device *d, const struct wl_pipe *p, enum wl_precision prec);
+/* The best pipe for MACs (all groups added where they share a pipe name); 0 when unsupported. */
+double wl_device_peak(const struct wl_device *d, enum wl_precision prec, const struct wl_pipe **best);
+bool wl_device_supports(const struct wl_device *d, enum wl_precision prec);
+/*
+ * Where the device lacks `prec`: the nearest narrower type of the same family that it has, then the
+ * nearest wider one. WL_PREC_COUNT when it has none at all.
+ */
+enum wl_precision wl_device_nearest(const struct wl_device *d, enum wl_precision prec);
+/* Main memory: the last level. */
+const struct wl_level *wl_device_dram(const struct wl_device *d);
+
+/* ---- specs and the registry -------------------------------------------------------------------- */
+
+struct wl_spec; /* a checked spec.json with its tables resolved; private to hardware/ */
+
+/* A registry: one or more directories searched in order. Files are read when first asked for. */
+struct wl_registry {
+    struct wl_arena arena;
+    const char **roots;
+    int32_t root_count;
+};
+
+wl_status wl_registry_open(struct wl_registry *r, const char *const *roots, int32_t root_count,
+                           struct wl_error *err) WL_MUST_CHECK;
+void wl_registry_close(struct wl_registry *r);
+
+/*
+ * `id` is an id, an alias (without regard to case) or a path to a spec.json. USAGE when unknown: the
+ * message offers the nearest names. PARSE or INVALID (with the JSON path) when the file is wrong.
+ */
+wl_status wl_registry_load(struct wl_registry *r, const char *id, const struct wl_spec **out,
+                           struct wl_error *err) WL_MUST_CHECK;
+
+/*
+ * Resolves a spec at a power mode (NULL: the default mode; names compared without case and without
+ * what stands in parentheses). USAGE lists the modes when `mode` is none.
+ */
+wl_status wl_spec_device(const struct wl_spec *s, const char *mode, struct wl_device *out,
+                         struct wl_error *err) WL_MUST_CHECK;
+int32_t wl_spec_mode_count(const struct wl_spec *s);
+const char *wl_spec_mode_name(const struct wl_spec *s, int32_t i);
+const char *wl_spec_id(const struct wl_spec *s);
+const char *wl_spec_path(const struct wl_spec *s);
+/* The checked file as parsed, for `hw show` (a cJSON tree owned by the spec). */
+const struct cJSON *wl_spec_json(const struct wl_spec *s);
+
+/* One line of `hw list`. */
+struct wl_registry_entry {
+    const char *id, *name, *vendor, *path;
+    enum wl_hw_class class;
+    double process_nm, tdp_w;
+    const char **aliases;
+    const char **power_modes;
+    int32_t alias_count, power_mode_count, calibration_count;
+    bool precisions[WL_PREC_COUNT];
+};
+/* All devices, by class then id. A file that fails its check is an entry of `broken` (messages). */
+wl_status wl_registry_list(struct wl_registry *r, struct wl_registry_entry **entries,
+                           int32_t *count, struct wl_error **broken, int32_t *broken_count,
+                           struct wl_error *err) WL_MUST_CHECK;
+
+/* ---- runtime profiles ----------------------------------------------------------------------------- */
+
+/* How a runtime executes graphs: registry/runtimes/<name>.json. */
+struct wl_runtime {
+    const char *name;
+    const char *fusion;                       /* fusion profile (partition/) */
+    double dispatch_s[WL_HW_CLASS_COUNT];     /* per launched subgraph; < 0: the device's own */
+    bool winograd;                            /* 3x3 stride-1 convolutions run F(2x2,3x3) or F(4x4) */
+    int32_t winograd_tile;                    /* output tile: 2, 4 or 6; 0 without */
+    bool flash_attention;
+    bool im2col;                              /* convolutions materialise the patch matrix */
+    bool graph_launch;                        /* launches are batched (CUDA graphs, engines) */
+    double gemm_efficiency[WL_HW_CLASS_COUNT];   /* achieved share of the pipe peak on large products */
+    double vector_efficiency[WL_HW_CLASS_COUNT]; /* the same for element-wise work */
+    const char *source;
+};
+wl_status wl_runtime_load(struct wl_registry *r, const char *name, const struct wl_runtime **out,
+                          struct wl_error *err) WL_MUST_CHECK;
+/* Names of all profiles, sorted. */
+wl_status wl_runtime_list(struct wl_registry *r, const char *const **names, int32_t *count,
+                          struct wl_error *err) WL_MUST_CHECK;
+
+#endif
