@@ -39,7 +39,8 @@ int wl_cmd_measure(int argc, char **argv);
 
 /* ---- shared by commands (cli_util.c) --------------------------------------------------------- */
 
-/* Prints `wattline: <where>: <message>` to stderr and returns the exit code that fits `err->code`. */
+/* Prints `wattline: <where>: <message>` to stderr and returns the exit code that fits `err->code`.
+ */
 int wl_cli_error(const struct wl_error *err);
 /* A usage error: `wattline: <where>: <message>`; returns WL_EXIT_USAGE. */
 int wl_cli_usage(const char *where, const char *fmt, ...) WL_PRINTF(2, 3);
@@ -57,8 +58,8 @@ wl_status wl_cli_registry_roots(struct wl_arena *arena, const char *option, cons
 const char *wl_cli_models_dir(struct wl_arena *arena, const char *option);
 
 /* Writes a finished text: to `path`, or to stdout when NULL or "-". Reports a failed write. */
-wl_status wl_cli_output(const char *path, const struct wl_buf *text, struct wl_error *err)
-    WL_MUST_CHECK;
+wl_status wl_cli_output(const char *path, const struct wl_buf *text,
+                        struct wl_error *err) WL_MUST_CHECK;
 
 /* A whole number in [min, max] from an option's text; USAGE names the option. */
 wl_status wl_cli_parse_int(const char *option, const char *text, int64_t min, int64_t max,

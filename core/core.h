@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core: what every other folder stands on. Status codes and messages, arenas, string views and
- * interning, checked 64-bit arithmetic, diagnostics, file bytes. Knows nothing of graphs or devices.
+ * interning, checked 64-bit arithmetic, diagnostics, file bytes. Knows nothing of graphs or
+ * devices.
  */
 #ifndef WL_CORE_H
 #define WL_CORE_H
@@ -37,8 +38,8 @@
 /* ---- errors ------------------------------------------------------------------------------- */
 
 /*
- * Fills `err` (NULL allowed) and returns `code`. `where` locates in the user's terms (a path, a node,
- * a JSON path); the message says what is wrong and, after a semicolon, what would be right.
+ * Fills `err` (NULL allowed) and returns `code`. `where` locates in the user's terms (a path, a
+ * node, a JSON path); the message says what is wrong and, after a semicolon, what would be right.
  */
 wl_status wl_fail(struct wl_error *err, wl_status code, const char *where, const char *fmt, ...)
     WL_PRINTF(4, 5);
@@ -115,9 +116,11 @@ wl_status wl_arena_reserve(struct wl_arena *a, void **items, int32_t *capacity, 
 void wl_arena_fail_after(int n);
 
 #define WL_NEW(arena, type) ((type *)wl_arena_zalloc((arena), sizeof(type)))
-#define WL_ARRAY(arena, type, count) ((type *)wl_arena_array((arena), (size_t)(count), sizeof(type)))
+#define WL_ARRAY(arena, type, count)                                                               \
+    ((type *)wl_arena_array((arena), (size_t)(count), sizeof(type)))
 
-/* Allocation outside arenas, for the few things that live on their own (the only door to malloc). */
+/* Allocation outside arenas, for the few things that live on their own (the only door to malloc).
+ */
 void *wl_malloc(size_t bytes);
 void *wl_realloc(void *p, size_t bytes);
 void wl_free(void *p);
@@ -150,8 +153,8 @@ void wl_nearest_names(const char *name, const char *const *candidates, int32_t c
                       char *out, size_t out_size);
 
 /*
- * Interning: each distinct string gets one id, 0, 1, 2 ... in order of first appearance. Strings are
- * copied into the arena and NUL-terminated.
+ * Interning: each distinct string gets one id, 0, 1, 2 ... in order of first appearance. Strings
+ * are copied into the arena and NUL-terminated.
  */
 struct wl_strmap {
     struct wl_arena *arena;

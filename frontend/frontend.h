@@ -16,11 +16,11 @@ struct wl_dim_binding {
 };
 
 struct wl_frontend_options {
-    int64_t batch;                       /* 0: not asked for */
+    int64_t batch; /* 0: not asked for */
     const struct wl_dim_binding *dims;
     int32_t dim_count;
-    const struct wl_dim_binding *default_dims; /* of a zoo model: bind where `dims` does not; unknown
-                                                  names are ignored here */
+    const struct wl_dim_binding *default_dims; /* of a zoo model: bind where `dims` does not;
+                                                  unknown names are ignored here */
     int32_t default_dim_count;
     bool keep_symbolic; /* `graph`: leave unbound symbols; the batch symbol too when batch is 0 */
 };
@@ -32,7 +32,7 @@ struct wl_model {
     struct wl_graph graph;
     char *path;
     int64_t file_bytes;
-    int64_t parameters;      /* elements stored as floating-point or quantised initializers, each once */
+    int64_t parameters; /* elements stored as floating-point or quantised initializers, each once */
     int64_t parameter_bytes; /* at their stored type */
 };
 

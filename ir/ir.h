@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ir: the graph every stage reads. Tensors, nodes and blocks are array indices (int32_t); WL_NONE is
- * "none". Everything lives in the graph's arena. Symbolic dimensions are expressions in one pool.
+ * ir: the graph every stage reads. Tensors, nodes and blocks are array indices (int32_t); WL_NONE
+ * is "none". Everything lives in the graph's arena. Symbolic dimensions are expressions in one
+ * pool.
  *
  * One tensor table and one node table serve the main graph and all bodies of control flow: a body
- * (If, Loop, Scan) is a `wl_block` that lists its nodes; captured values are simply the same tensors.
+ * (If, Loop, Scan) is a `wl_block` that lists its nodes; captured values are simply the same
+ * tensors.
  */
 #ifndef WL_IR_H
 #define WL_IR_H
@@ -122,10 +124,10 @@ static inline bool wl_dim_ne(struct wl_dim a, struct wl_dim b)
  */
 struct wl_symbol {
     const char *name;
-    struct wl_dim bound;  /* known when --dim or --batch bound it */
-    int64_t upper;        /* upper bound where one follows, else -1 */
-    bool data_dependent;  /* its size depends on data (NonZero ...) */
-    bool used;            /* a binding that nothing used is an error */
+    struct wl_dim bound; /* known when --dim or --batch bound it */
+    int64_t upper;       /* upper bound where one follows, else -1 */
+    bool data_dependent; /* its size depends on data (NonZero ...) */
+    bool used;           /* a binding that nothing used is an error */
 };
 
 struct wl_dim_pool {
@@ -206,11 +208,11 @@ enum wl_tensor_kind {
 };
 const char *wl_tensor_kind_name(enum wl_tensor_kind k);
 
-#define WL_TENSOR_IS_OUTPUT 1u   /* of the main graph */
-#define WL_TENSOR_IS_KV 2u       /* KV cache (past or present), by the names exporters use */
-#define WL_TENSOR_IN_BODY 4u     /* belongs to a body of control flow */
-#define WL_TENSOR_QUANTIZED 8u   /* carries quantised data between QDQ pairs (set by partition) */
-#define WL_TENSOR_DECLARED 16u   /* the file declares its type (value_info, input, output) */
+#define WL_TENSOR_IS_OUTPUT 1u /* of the main graph */
+#define WL_TENSOR_IS_KV 2u     /* KV cache (past or present), by the names exporters use */
+#define WL_TENSOR_IN_BODY 4u   /* belongs to a body of control flow */
+#define WL_TENSOR_QUANTIZED 8u /* carries quantised data between QDQ pairs (set by partition) */
+#define WL_TENSOR_DECLARED 16u /* the file declares its type (value_info, input, output) */
 
 struct wl_tensor {
     int32_t name; /* id in graph.names */
@@ -290,9 +292,9 @@ enum wl_node_status {
 const char *wl_node_status_name(enum wl_node_status s);
 
 struct wl_node {
-    struct wl_str name;    /* the file's, or "<op>_<index>" */
-    struct wl_str op_type; /* as in the file, before raising */
-    struct wl_str domain;  /* "" is ai.onnx */
+    struct wl_str name;     /* the file's, or "<op>_<index>" */
+    struct wl_str op_type;  /* as in the file, before raising */
+    struct wl_str domain;   /* "" is ai.onnx */
     const struct wl_op *op; /* NULL: unknown operator */
     const int32_t *inputs;  /* tensor ids; WL_NONE: omitted */
     const int32_t *outputs;
@@ -300,8 +302,8 @@ struct wl_node {
     int32_t input_count;
     int32_t output_count;
     int32_t attr_count;
-    int32_t block;        /* that it belongs to */
-    int32_t version;      /* opset version that the file imports for its domain */
+    int32_t block;   /* that it belongs to */
+    int32_t version; /* opset version that the file imports for its domain */
     enum wl_node_status status;
     struct wl_dim repeat; /* executions per inference: trip counts of the enclosing loops */
 };
@@ -382,13 +384,15 @@ int32_t wl_node_output(const struct wl_node *n, int32_t i);
 
 /* What --precision, --weight-precision, --kv-precision ask for; NATIVE keeps the file's types. */
 struct wl_precision_policy {
-    enum wl_precision activations; /* floating-point tensors that are neither weights nor KV cache */
+    enum wl_precision
+        activations; /* floating-point tensors that are neither weights nor KV cache */
     enum wl_precision weights;
     enum wl_precision kv;
 };
 
 /* The precision in which `t` is stored under the policy (integers keep their type). */
-enum wl_precision wl_policy_precision(const struct wl_precision_policy *p, const struct wl_tensor *t);
+enum wl_precision wl_policy_precision(const struct wl_precision_policy *p,
+                                      const struct wl_tensor *t);
 /* Bits per element of `t` in memory under the policy. */
 int wl_policy_bits(const struct wl_precision_policy *p, const struct wl_tensor *t);
 
