@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mappers: how a subgraph lies on a device. A mapper counts: units used, cycles per pipe, bytes
+ * that cross each memory level, energy events. It neither times nor prices: roofline/ makes seconds
+ * and energy/ makes joules, each in one place for all architectures.
+ */
+#ifndef WL_MAPPERS_H
+#define WL_MAPPERS_H
+
+#include "hardware.h"
+#include "partition.h"
+
+enum wl_dataflow {
+    WL_DATAFLOW_DEFAULT,
+    WL_DATAFLOW_WS,
+    WL_DATAFLOW_OS,
+    WL_DATAFLOW_IS,
+    WL_DATAFLOW_RS
+};
+
+/* What an analysis asks of the mappers, resolved: nothing here is "default" any more. */
+struct wl_map_options {
+    struct wl_precision_policy policy;
+    int32_t threads;           /* units used on a CPU; 0: all */
+    bool cold;                 /* first inference: nothing is resident yet */
+    enum wl_dataflow dataflow; /* systolic arrays */
+    const struct wl_runtime *runtime;
+};
+
+/* Traffic at one memory level: bytes that leave it towards the units, and bytes written into it. */
+struct wl_traffic {
+    double read_bytes;
+    double write_bytes;
+};
+
+/* `count` events of a kind, at a precision (any value where the event is not by precision). */
+struct wl_event_count {
+    uint16_t event;     /* enum wl_event */
+    uint16_t precision; /* enum wl_precision */
+    double count;
+};
+
+/* One pipe's share of a subgraph. */
+struct wl_pipe_use {
+    int32_t pipe;        /* index into device.pipes */
+    double cycles;       /* on the busiest unit, in that pipe's clock */
+    double executed_ops; /* all units; a MAC is 2 */
+};
+#define WL_PIPE_USES_MAX 4
+
+/* Counts of one subgraph, all its executions together. */
+struct wl_mapping {
+    enum wl_precision precision; /* of the main arithmetic */
+    int32_t pipe;                /* the pipe whose peak utilisation refers to, or WL_NONE */
+    double units_used;           /* average over the subgraph's compute, in device units */
+    double executed_ops;         /* on `pipe` and others; what the algorithm really executes */
+    struct wl_pipe_use pipes[WL_PIPE_USES_MAX]; /* their cycles run one after the other when
+                                                   `serial_pipes`, else side by side */
+    int32_t pipe_count;
+    bool serial_pipes;
+    struct wl_traffic traffic[WL_LEVELS_MAX]; /* by device level */
+    double level_share[WL_LEVELS_MAX]; /* (0..1] share of the level's bandwidth that it can draw */
+    double dispatches;                 /* launches by the runtime */
+    double barriers;                   /* parallel regions joined */
+    double serial_s; /* latency that nothing overlaps: program loads, DMA start, chains of steps */
+    struct wl_event_count *events;
+    int32_t event_count;
+    double workspace_bytes; /* scratch memory that the algorithm needs in main memory */
+    /* Shares of the pipe's peak that remain after each effect (0..1]; their product bounds
+       utilisation; for `--view layers` and --explain. */
+    double eff_padding;  /* useful elements over padded ones (tiles, SIMD, array edges) */
+    double eff_balance;  /* waves and tails over units */
+    double eff_pipeline; /* fill, drain, issue limits */
+    const char *note;    /* "tile 128x128x32, 1.3 waves": one line, may be NULL */
+};
+
+struct wl_mappings {
+    const struct wl_device *device;
+    const struct wl_partition *partition;
+    struct wl_map_options options;
+    struct wl_mapping *items; /* by subgraph */
+    int32_t count;
+};
+
+/* Bytes of an operand under the policy. */
+double wl_operand_bytes(const struct wl_graph *g, const struct wl_precision_policy *policy,
+                        const struct wl_operand *o);
+
+/*
+ * Which level serves each read (residency.c). By subgraph and operand: bytes that cross each level
+ * boundary. Steady state unless `cold`.
+ */
+struct wl_residency {
+    int32_t level_count;
+    /* traffic[subgraph * level_count + level]: compulsory traffic between a level and the next
+       inner one, before blocking repeats any of it */
+    struct wl_traffic *traffic;
+};
+wl_status wl_residency_run(const struct wl_partition *p, const struct wl_device *d,
+                           const struct wl_map_options *opt, struct wl_arena *arena,
+                           struct wl_residency *out, struct wl_error *err) WL_MUST_CHECK;
+
+/* Maps all subgraphs with the device's mapper. Everything lives in `arena`. */
+wl_status wl_mappers_run(const struct wl_partition *p, const struct wl_device *d,
+                         const struct wl_map_options *opt, struct wl_arena *arena,
+                         struct wl_mappings *out, struct wl_error *err) WL_MUST_CHECK;
+
+#endif
