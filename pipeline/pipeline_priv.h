@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pipeline_priv.h: steps of the chain that live inside pipeline/. */
+#ifndef WL_PIPELINE_PRIV_H
+#define WL_PIPELINE_PRIV_H
+
+#include "pipeline.h"
+
+/*
+ * Turns what was asked into what is computed. An explicit precision that the device lacks is
+ * UNSUPPORTED; "native" where it lacks the model's own type becomes the nearest narrower type that
+ * it has, with a diagnostic (OUTPUT, "Precision").
+ */
+wl_status wl_resolve_precision(const struct wl_prepared *prepared, const struct wl_device *d,
+                               const struct wl_precision_policy *asked, struct wl_diag_list *diags,
+                               struct wl_precision_policy *out, struct wl_error *err) WL_MUST_CHECK;
+/* 0 (all) or a number of units that the device has; USAGE otherwise. */
+wl_status wl_resolve_threads(const struct wl_device *d, int32_t asked, int32_t *out,
+                             struct wl_error *err) WL_MUST_CHECK;
+/* Critical path weighted by time, slack, bound on speed-up: from the partition's real edges. */
+wl_status wl_concurrency_run(const struct wl_partition *p, const struct wl_roofline *roofline,
+                             struct wl_arena *arena, struct wl_concurrency *out,
+                             struct wl_error *err) WL_MUST_CHECK;
+/* What share of the file is modelled, approximated, ignored. */
+wl_status wl_coverage_run(const struct wl_graph *g, struct wl_arena *arena, struct wl_coverage *out,
+                          struct wl_error *err) WL_MUST_CHECK;
+
+#endif
