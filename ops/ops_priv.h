@@ -430,17 +430,12 @@ void wl_cost_tf_idf(struct wl_op_ctx *c, struct wl_work *w);
 
 /* ---- tables ------------------------------------------------------------------------------------------------------ */
 
-/* Each sorted by name within its domain; ops.c joins them in order of domain. */
-struct wl_op_rows {
-    const struct wl_op *rows;
-    int32_t count;
-};
-struct wl_op_rows wl_ops_rows_default(void);  /* "" : op_table.c */
-struct wl_op_rows wl_ops_rows_ml(void);       /* ai.onnx.ml : ml_table.c */
-struct wl_op_rows wl_ops_rows_preview(void);  /* ai.onnx.preview : ml_table.c */
-struct wl_op_rows wl_ops_rows_training(void); /* ai.onnx.preview.training : ml_table.c */
-struct wl_op_rows wl_ops_rows_nchwc(void);    /* com.microsoft.nchwc : ms_table.c */
-struct wl_op_rows wl_ops_rows_ms(void);       /* com.microsoft : ms_table.c */
-struct wl_op_rows wl_ops_rows_ms_nhwc(void);  /* com.ms.internal.nhwc : ms_table.c */
+/*
+ * op_table.c is one array, in order of (domain, name), made of files of bare rows:
+ *   rows_default.def (""), rows_ml.def (ai.onnx.ml), rows_preview.def (ai.onnx.preview),
+ *   rows_training.def (ai.onnx.preview.training), rows_ms.def (com.microsoft),
+ *   rows_nchwc.def (com.microsoft.nchwc), rows_nhwc.def (com.ms.internal.nhwc).
+ * The functions that rows of the other domains name are declared in ops_priv_b.h.
+ */
 
 #endif
