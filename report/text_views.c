@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* report/text_views.c: the views behind the summary: layers, energy, memory, concurrency. */
+#include <math.h>
+#include <string.h>
+
+#include "report_priv.h"
+
+#define CELL 64
+#define BAR 24
+
+static wl_status table_begin(struct wl_table *t, int32_t columns, const char *const *headings,
+                             const char *alignment, struct wl_error *err)
+{
+    return wl_table_init(t, columns, headings, alignment) == WL_OK ? WL_OK : wl_fail_nomem(err);
+}
+
+/* A bar of eighths: U+2588 and its narrower forms. */
+static const char *bar(double share, char *out, size_t size)
+{
+    static const char *const eighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
+    int units = (int)lround((share < 0 ? 0 : share > 1 ? 1 : share) * BAR * 8);
+    size_t at = 0;
+    out[0] = '\0';
+    for (int i = 0; i < units / 8 && at + 8 < size; i++) {
+        memcpy(out + at, "█", sizeof("█"));
+        at += sizeof("█") - 1;
+    }
+    if (at + 8 < size) {
+        memcpy(out + at, eighths[units % 8], strlen(eighths[units % 8]) + 1);
+    }
+    return out;
+}
+
+/* ---- layers ---------------------------------------------------------------------------------- */
+
+static void layer_row(const struct wl_result *r, int32_t i, struct wl_table *t)
+{
+    char id[CELL], time[CELL], compute[CELL], memory[CELL], over[CELL], used[CELL];
+    char energy[CELL];
+    const struct wl_subgraph *s = &r->partition->subgraphs[i];
+    const struct wl_timing *x = &r->roofline.timings[i];
+    const struct wl_mapping *m = &r->mappings.items[i];
+    const char *cells[] = {
+        wl_text(id, sizeof(id), "%d", (int)i),
+        s->name,
+        s->pattern,
+        wl_format_si(x->latency_s, "s", time, sizeof(time)),
+        wl_format_si(x->compute_s, "s", compute, sizeof(compute)),
+        wl_format_si(x->memory_s, "s", memory, sizeof(memory)),
+        wl_format_si(x->overhead_s, "s", over, sizeof(over)),
+        wl_format_percent(r->roofline.utilization[i], used, sizeof(used)),
+        wl_bound_name(&r->device, x->bound),
+        wl_format_si(wl_energy_total_j(&r->energy.parts[i]), "J", energy, sizeof(energy)),
+        m->note == NULL ? "" : m->note};
+    wl_table_row(t, cells);
+}
+
+wl_status wl_text_layers(const struct wl_result *r, int width, struct wl_buf *out,
+                         struct wl_error *err)
+{
+    static const char *const headings[] = {"id",       "subgraph", "what", "time",
+                                           "compute",  "memory",   "over", "peak",
+                                           "bound by", "energy",   "how"};
+    struct wl_table t;
+    WL_TRY(table_begin(&t, WL_ARRAY_LEN(headings), headings, "rllrrrrrlrl", err));
+    for (int32_t i = 0; i < r->roofline.count; i++) {
+        layer_row(r, i, &t);
+    }
+    wl_table_print(&t, width, 10, "  ", out);
+    wl_table_done(&t);
+    return WL_OK;
+}
+
+/* ---- energy ---------------------------------------------------------------------------------- */
+
+static void ledger_row(const struct wl_result *r, const struct wl_ledger_row *row,
+                       const char *group, struct wl_table *t)
+{
+    char count[CELL], unit[CELL], energy[CELL], share[CELL], picture[CELL * 2];
+    double part = row->energy_j / r->totals.energy_j;
+    const char *cells[] = {group,
+                           row->name,
+                           wl_category_name(wl_event_info(row->event)->category),
+                           wl_format_si(row->count, "", count, sizeof(count)),
+                           wl_text(unit, sizeof(unit), "%.3g", row->unit_pj),
+                           wl_format_si(row->energy_j, "J", energy, sizeof(energy)),
+                           wl_format_percent(part, share, sizeof(share)),
+                           bar(part, picture, sizeof(picture))};
+    wl_table_row(t, cells);
+}
+
+static void put_energy_totals(const struct wl_result *r, struct wl_buf *out)
+{
+    const struct wl_totals *t = &r->totals;
+    char a[CELL], b[CELL], c[CELL];
+    double watts = t->average_power_w > 0 ? t->average_power_w : 1;
+    double flops_per_s = t->latency_s > 0 ? (double)t->flops / t->latency_s : 0;
+    wl_buf_printf(out, "  total %s, dynamic share %s, wasted by idle units %s\n",
+                  wl_format_si(t->energy_j, "J", a, sizeof(a)),
+                  wl_format_percent(t->efficiency, b, sizeof(b)),
+                  wl_format_si(r->energy.wasted_j, "J", c, sizeof(c)));
+    wl_buf_printf(out, "  %s inferences/J, %s, average %s",
+                  wl_format_si(1 / t->energy_per_inference_j, "", a, sizeof(a)),
+                  wl_format_si(flops_per_s / watts, "FLOPS/W", b, sizeof(b)),
+                  wl_format_si(t->average_power_w, "W", c, sizeof(c)));
+    wl_buf_printf(out, ", peak %s\n", wl_format_si(t->peak_power_w, "W", a, sizeof(a)));
+}
+
+wl_status wl_text_energy(const struct wl_result *r, int width, struct wl_buf *out,
+                         struct wl_error *err)
+{
+    static const char *const headings[] = {"group",   "event",  "category", "count",
+                                           "unit pJ", "energy", "share",    ""};
+    struct wl_table t;
+    const char *group = "";
+    WL_TRY(table_begin(&t, WL_ARRAY_LEN(headings), headings, "lllrrrrl", err));
+    for (int32_t i = 0; i < r->energy.row_count; i++) {
+        const char *own = wl_event_info(r->energy.rows[i].event)->group;
+        bool same = strcmp(group, own) == 0;
+        ledger_row(r, &r->energy.rows[i], same ? "" : own, &t);
+        group = own;
+    }
+    char idle[CELL], energy[CELL], share[CELL], picture[CELL * 2];
+    double part = r->energy.total.static_j / r->totals.energy_j;
+    const char *cells[] = {"static",
+                           wl_text(idle, sizeof(idle), "idle %.4g W x latency", r->device.idle_w),
+                           "static",
+                           "",
+                           "",
+                           wl_format_si(r->energy.total.static_j, "J", energy, sizeof(energy)),
+                           wl_format_percent(part, share, sizeof(share)),
+                           bar(part, picture, sizeof(picture))};
+    wl_table_row(&t, cells);
+    wl_table_print(&t, width, WL_NONE, "  ", out);
+    wl_table_done(&t);
+    put_energy_totals(r, out);
+    return WL_OK;
+}
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+static void put_fits(const struct wl_result *r, struct wl_buf *out)
+{
+    wl_buf_puts(out, "  fits into");
+    bool any = false;
+    for (int32_t i = 0; i < r->device.level_count; i++) {
+        if (r->memory.fits[i]) {
+            wl_buf_printf(out, "%s %s", any ? "," : "", r->device.levels[i].name);
+            any = true;
+        }
+    }
+    wl_buf_puts(out, any ? "\n" : " no level of the device\n");
+}
+
+wl_status wl_text_memory(const struct wl_result *r, int width, struct wl_buf *out,
+                         struct wl_error *err)
+{
+    static const char *const headings[] = {"id", "subgraph", "live", "of peak", ""};
+    const struct wl_memory *m = &r->memory;
+    char a[CELL], b[CELL], c[CELL], picture[CELL * 2];
+    wl_buf_printf(out, "  peak %s (kB = 1000 bytes): weights %s, activations %s",
+                  wl_format_si(m->peak_bytes, "B", a, sizeof(a)),
+                  wl_format_si(m->weight_bytes, "B", b, sizeof(b)),
+                  wl_format_si(m->activation_bytes, "B", c, sizeof(c)));
+    wl_buf_printf(out, ", workspace %s, KV cache %s\n",
+                  wl_format_si(m->workspace_bytes, "B", a, sizeof(a)),
+                  wl_format_si(m->kv_bytes, "B", b, sizeof(b)));
+    wl_buf_printf(out, "  activations planned into %s; most alive at once %s; unfused %s\n",
+                  wl_format_si(m->planned_bytes, "B", a, sizeof(a)),
+                  wl_format_si(m->lower_bound_bytes, "B", b, sizeof(b)),
+                  wl_format_si(m->unfused_bytes, "B", c, sizeof(c)));
+    put_fits(r, out);
+    struct wl_table t;
+    WL_TRY(table_begin(&t, WL_ARRAY_LEN(headings), headings, "rlrrl", err));
+    for (int32_t i = 0; i < m->step_count; i++) {
+        const struct wl_memory_step *step = &m->timeline[i];
+        double share = m->peak_bytes > 0 ? step->live_bytes / m->peak_bytes : 0;
+        const char *cells[] = {wl_text(a, sizeof(a), "%d", (int)step->subgraph),
+                               r->partition->subgraphs[step->subgraph].name,
+                               wl_format_si(step->live_bytes, "B", b, sizeof(b)),
+                               wl_format_percent(share, c, sizeof(c)),
+                               bar(share, picture, sizeof(picture))};
+        wl_table_row(&t, cells);
+    }
+    wl_table_print(&t, width, 1, "  ", out);
+    wl_table_done(&t);
+    return WL_OK;
+}
+
+/* ---- concurrency ------------------------------------------------------------------------------
+ */
+
+wl_status wl_text_concurrency(const struct wl_result *r, int width, struct wl_buf *out,
+                              struct wl_error *err)
+{
+    static const char *const headings[] = {"id", "on the critical path", "time", "share"};
+    const struct wl_concurrency *c = &r->concurrency;
+    char a[CELL], b[CELL];
+    wl_buf_printf(out, "  %d subgraphs on %d levels, at most %d side by side\n",
+                  (int)r->partition->count, (int)c->levels, (int)c->max_width);
+    wl_buf_printf(out, "  critical path %s of %s: side by side at most %.2fx faster\n",
+                  wl_format_si(c->critical_path_s, "s", a, sizeof(a)),
+                  wl_format_si(r->totals.latency_s, "s", b, sizeof(b)), c->speedup_bound);
+    struct wl_table t;
+    WL_TRY(table_begin(&t, WL_ARRAY_LEN(headings), headings, "rlrr", err));
+    for (int32_t i = 0; i < c->critical_count; i++) {
+        int32_t s = c->critical_path[i];
+        char id[CELL];
+        double latency_s = r->roofline.timings[s].latency_s;
+        const char *cells[] = {wl_text(id, sizeof(id), "%d", (int)s),
+                               r->partition->subgraphs[s].name,
+                               wl_format_si(latency_s, "s", a, sizeof(a)),
+                               wl_format_percent(latency_s / r->totals.latency_s, b, sizeof(b))};
+        wl_table_row(&t, cells);
+    }
+    wl_table_print(&t, width, 1, "  ", out);
+    wl_table_done(&t);
+    return WL_OK;
+}
