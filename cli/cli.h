@@ -30,12 +30,41 @@ int wl_cli_main(int argc, char **argv);
 
 /* The commands (one per file); listed in commands.c. */
 int wl_cmd_analyze(int argc, char **argv);
-int wl_cmd_compare(int argc, char **argv);
 int wl_cmd_graph(int argc, char **argv);
 int wl_cmd_hw(int argc, char **argv);
 int wl_cmd_models(int argc, char **argv);
 int wl_cmd_power(int argc, char **argv);
-int wl_cmd_measure(int argc, char **argv);
+
+/* ---- options (options.c) ---------------------------------------------------------------------- */
+
+/*
+ * One option. `set` stores the text into the command's own struct (`value` is "" for a flag, where
+ * `arg` is NULL) and fails with USAGE. A table ends with a row whose name is NULL.
+ */
+struct wl_option {
+    const char *name; /* without the dashes */
+    const char *arg;  /* "N", "FILE"; NULL: a flag */
+    const char *help;
+    wl_status (*set)(void *target, const char *value, struct wl_error *err);
+};
+
+struct wl_cli_parse {
+    const char *command;  /* "analyze" */
+    const char *synopsis; /* "MODEL --hw ID [options]" */
+    const char *summary;  /* one or two lines for --help; may be longer, wrapped by hand */
+    const struct wl_option *const *tables; /* ends with NULL */
+    void *target;
+    int32_t positional_min, positional_max; /* max -1: any number */
+    bool stop_at_positional;                /* measure: what follows is a command line */
+};
+
+/*
+ * Parses --name VALUE, --name=VALUE and positional arguments in any order; "--" ends options.
+ * Positional arguments are moved to the front of argv + 1 and counted. Returns WL_OK to go on;
+ * otherwise `*exit_code` says how to end (0 after --help, WL_EXIT_USAGE after a reported error).
+ */
+wl_status wl_cli_parse_options(const struct wl_cli_parse *p, int argc, char **argv,
+                               int32_t *positional_count, int *exit_code) WL_MUST_CHECK;
 
 /* ---- shared by commands (cli_util.c) --------------------------------------------------------- */
 

@@ -97,6 +97,9 @@ void wl_table_done(struct wl_table *t);
 wl_status wl_report_analysis(const struct wl_result *r, const char *model_name,
                              const struct wl_report_options *opt, struct wl_buf *out,
                              struct wl_error *err) WL_MUST_CHECK;
+/* `analyze --explain`: the arithmetic of one subgraph with its numbers filled in. */
+wl_status wl_report_explain(const struct wl_result *r, int32_t subgraph, struct wl_buf *out,
+                            struct wl_error *err) WL_MUST_CHECK;
 /* `graph`: `partition` may be NULL. */
 wl_status wl_report_graph(struct wl_model *m, const char *model_name,
                           const struct wl_partition *partition, const struct wl_report_options *opt,

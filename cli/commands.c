@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/commands.c: the table of subcommands, `--help`, `--version`. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+
+static const struct wl_command commands[] = {
+    {"analyze", "MODEL --hw ID [options]", "one model on one device", wl_cmd_analyze},
+    {"graph", "MODEL [options]", "nodes, shapes, work, partition (no device)", wl_cmd_graph},
+    {"hw", "list | show ID | check FILE... | calibrations [ID] | import-calibration FILE",
+     "the device registry", wl_cmd_hw},
+    {"power", "ID | --list", "power profiles of a device side by side", wl_cmd_power},
+    {"models", "list | path NAME | materialize NAME --output F.onnx", "the model zoo",
+     wl_cmd_models},
+};
+
+static void print_usage(FILE *to)
+{
+    (void)fprintf(to,
+                  "wattline %s: how fast an ONNX model runs on a device, how many joules it takes, "
+                  "what limits it\n\nusage: wattline COMMAND [arguments]\n\n",
+                  WATTLINE_VERSION);
+    for (size_t i = 0; i < WL_ARRAY_LEN(commands); i++) {
+        (void)fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    }
+    (void)fprintf(to, "\nfor example:\n"
+                      "  wattline analyze resnet18 --hw intel_xeon_8490h\n"
+                      "  wattline analyze model.onnx --hw h100 --batch 8 --precision fp16\n"
+                      "  wattline graph model.onnx --fusion basic\n"
+                      "  wattline hw list --class gpu\n\n"
+                      "wattline COMMAND --help tells the options of a command.\n");
+}
+
+static int unknown_command(const char *name)
+{
+    const char *names[WL_ARRAY_LEN(commands)];
+    char near[128];
+    for (size_t i = 0; i < WL_ARRAY_LEN(commands); i++) {
+        names[i] = commands[i].name;
+    }
+    wl_nearest_names(name, names, (int32_t)WL_ARRAY_LEN(commands), 2, near, sizeof(near));
+    return wl_cli_usage("command", "\"%.60s\" is not one; %s%s%swattline --help lists them", name,
+                        near[0] != '\0' ? "near: " : "", near, near[0] != '\0' ? "; " : "");
+}
+
+int wl_cli_main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_usage(stderr);
+        return WL_EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        print_usage(stdout);
+        return WL_EXIT_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("wattline %s\n", WATTLINE_VERSION);
+        return WL_EXIT_OK;
+    }
+    for (size_t i = 0; i < WL_ARRAY_LEN(commands); i++) {
+        if (strcmp(argv[1], commands[i].name) == 0) {
+            return commands[i].run(argc - 1, argv + 1);
+        }
+    }
+    return unknown_command(argv[1]);
+}
