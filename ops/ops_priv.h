@@ -248,6 +248,7 @@ bool wl_matmul_shape_get(const struct wl_op_ctx *c, int32_t a, int32_t b, bool s
 
 wl_status wl_infer_batch_norm(struct wl_op_ctx *c);
 wl_status wl_infer_layer_norm(struct wl_op_ctx *c);
+wl_status wl_infer_rms_norm(struct wl_op_ctx *c);
 void wl_cost_batch_norm(struct wl_op_ctx *c, struct wl_work *w);
 void wl_cost_layer_norm(struct wl_op_ctx *c, struct wl_work *w);
 void wl_cost_instance_norm(struct wl_op_ctx *c, struct wl_work *w);
