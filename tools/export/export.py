@@ -10,6 +10,7 @@ Written for PyTorch 1.13, torchvision 0.14 and onnx 1.12 (Debian 12: python3-tor
 python3-torchvision, python3-onnx). Newer versions may name tensors differently.
 """
 import argparse
+import contextlib
 import io
 import json
 import os
@@ -21,7 +22,7 @@ import onnx
 import torch
 
 import zoo
-from strip import strip
+from strip import parameters_to_initializers, strip
 
 SEED = 20260101
 
@@ -42,24 +43,47 @@ def randomize(module):
                 tensor.add_(torch.empty_like(tensor).normal_(0, 0.02, generator=generator))
 
 
+@contextlib.contextmanager
+def without_copies(wanted):
+    """Keeps the exporter from copying parameters, which share storage in lean networks: it clones
+    every argument of a trace, and hands all parameters to each step of its shape inference."""
+    passes = ("_jit_pass_onnx_graph_shape_type_inference",
+              "_jit_pass_onnx_node_shape_type_inference")
+    saved = {name: getattr(torch._C, name) for name in passes}
+    clone = torch.Tensor.clone
+    if wanted:
+        for name, original in saved.items():
+            setattr(torch._C, name, lambda graph, parameters, opset, original=original:
+                    original(graph, {}, opset))
+        torch.Tensor.clone = lambda self, **arguments: (
+            self if self.numel() > 65536 else clone(self, **arguments))
+    try:
+        yield
+    finally:
+        torch.Tensor.clone = clone
+        for name, original in saved.items():
+            setattr(torch._C, name, original)
+
+
 def export_bytes(entry):
     """The full export of one entry as bytes."""
     torch.manual_seed(SEED)
     net = entry.build()
     module = net.module
-    if net.randomize:
+    if net.randomize and not net.lean:
         randomize(module)
     if net.keep_batch_norm:
         training, folding = torch.onnx.TrainingMode.PRESERVE, False
     else:
-        training, folding = torch.onnx.TrainingMode.EVAL, True
+        training, folding = torch.onnx.TrainingMode.EVAL, not net.lean
     if not isinstance(module, torch.jit.ScriptModule):
         module.eval()
     stream = io.BytesIO()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), without_copies(net.lean):
         warnings.simplefilter("ignore")
         torch.onnx.export(module, tuple(net.inputs), stream, opset_version=net.opset,
                           training=training, do_constant_folding=folding,
+                          export_params=not net.lean,
                           input_names=net.input_names, output_names=net.output_names,
                           dynamic_axes=net.dynamic_axes)
     return net, stream.getvalue()
@@ -69,6 +93,8 @@ def export_one(entry, output, full):
     start = time.monotonic()
     net, data = export_bytes(entry)
     model = onnx.load_from_string(data)
+    if net.lean:
+        parameters_to_initializers(model, net.module)
     if net.rewrite:
         model = net.rewrite(model)
     if full:

@@ -15,6 +15,7 @@ class Network:
     opset: int = 17
     randomize: bool = True
     keep_batch_norm: bool = False
+    lean: bool = False  # weights share storage (layers.py): exported as inputs, then external
     rewrite: Optional[Callable[[Any], Any]] = None
 
 

@@ -13,11 +13,11 @@ INLINE_BYTES = 1024
 ALIGNMENT = 64
 WEIGHT_TYPES = {
     TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16,
-    TensorProto.INT8, TensorProto.UINT8,
+    TensorProto.INT8, TensorProto.UINT8, TensorProto.INT32,
 }
 ELEMENT_BYTES = {
     TensorProto.FLOAT: 4, TensorProto.FLOAT16: 2, TensorProto.DOUBLE: 8, TensorProto.BFLOAT16: 2,
-    TensorProto.INT8: 1, TensorProto.UINT8: 1,
+    TensorProto.INT8: 1, TensorProto.UINT8: 1, TensorProto.INT32: 4,
 }
 
 
@@ -154,6 +154,44 @@ def clean(model):
             for dim in output.type.tensor_type.shape.dim:
                 if dim.dim_param and dim.dim_param not in symbols:
                     dim.ClearField("dim_param")
+
+
+def parameters_to_initializers(model, module):
+    """Undoes an export without parameters: the inputs that are the module's become initializers,
+    large ones without their values. A transposed weight with one reader is stored transposed, as
+    the exporter's constant folding does."""
+    graph = model.graph
+    tensors = dict(module.named_parameters())
+    tensors.update(module.named_buffers())
+    inputs = [i for i in graph.input if i.name not in tensors]
+    found = {i.name for i in graph.input if i.name in tensors}
+    del graph.input[:]
+    graph.input.extend(inputs)
+    readers = {}
+    for node in graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+    dropped, renamed, shapes = set(), {}, {n: list(tensors[n].shape) for n in found}
+    for name in found:
+        node = readers[name][0]
+        if len(readers[name]) == 1 and node.op_type == "Transpose" and len(shapes[name]) == 2:
+            shapes[name].reverse()
+            dropped.add(node.name)
+            renamed[node.output[0]] = name
+    kept = [copy_of(n) for n in graph.node if n.name not in dropped]
+    del graph.node[:]
+    graph.node.extend(kept)
+    for node in graph.node:
+        for slot, name in enumerate(node.input):
+            node.input[slot] = renamed.get(name, name)
+    for name in sorted(found):
+        values = tensors[name].detach()
+        values = values.t() if shapes[name] != list(values.shape) else values
+        stored = graph.initializer.add()
+        stored.name, stored.data_type = name, TensorProto.FLOAT
+        stored.dims.extend(shapes[name])
+        if not is_large(stored):
+            stored.CopyFrom(numpy_helper.from_array(values.contiguous().numpy(), name))
 
 
 def strip(model, name):
