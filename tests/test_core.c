@@ -160,8 +160,8 @@ static void files_open_and_are_written_whole(void **state)
 static void precisions_are_in_canonical_order(void **state)
 {
     (void)state;
-    static const char *const order[WL_PREC_COUNT] = {"fp64", "fp32",  "tf32",  "fp16",
-                                                     "bf16", "fp8",   "fp4",   "int64",
+    static const char *const order[WL_PREC_COUNT] = {"fp64",  "fp32",  "tf32", "fp16",
+                                                     "bf16",  "fp8",   "fp4",  "int64",
                                                      "int32", "int16", "int8", "int4"};
     for (int p = 0; p < WL_PREC_COUNT; p++) {
         assert_string_equal(wl_precision_name((enum wl_precision)p), order[p]);

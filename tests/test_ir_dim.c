@@ -112,8 +112,8 @@ static void signs_are_only_claimed_when_certain(void **state)
     assert_true(wl_dim_gt(&pool, wl_dim_add_k(&pool, n, 4), 4));
     assert_false(wl_dim_gt(&pool, wl_dim_sub(&pool, n, sym("T")), -1));
     assert_false(wl_dim_gt(&pool, wl_dim_data_symbol(&pool, "count", wl_dim_unknown()), 0));
-    assert_true(wl_dim_eq(wl_dim_max(&pool, n, wl_dim_add_k(&pool, n, 2)),
-                          wl_dim_add_k(&pool, n, 2)));
+    assert_true(
+        wl_dim_eq(wl_dim_max(&pool, n, wl_dim_add_k(&pool, n, 2)), wl_dim_add_k(&pool, n, 2)));
     assert_true(wl_dim_eq(wl_dim_min(&pool, n, wl_dim_mul_k(&pool, n, 2)), n));
     assert_prints(wl_dim_min(&pool, n, k(5)), "min(N, 5)");
 }
