@@ -48,12 +48,26 @@ struct wl_pipe_use {
 };
 #define WL_PIPE_USES_MAX 4
 
+/* How the largest product of a subgraph was laid out: for notes and --explain. */
+struct wl_tiling {
+    const char *algorithm; /* "direct", "depthwise", "winograd F(4x4,3x3)", "ws folds" ...; NULL: no
+                              product */
+    int64_t g, m, n, k;    /* the product as executed */
+    int32_t tile_m, tile_n, tile_k;
+    int32_t split_k;        /* parts that K is divided into, else 1 */
+    double tiles;           /* blocks or folds of all executions of the product */
+    double waves;           /* rounds of tiles over the units */
+    double cycles_per_tile; /* before the runtime's efficiency */
+    double efficiency;      /* the runtime's share of the pipe's peak that was applied */
+    double reload_left, reload_right; /* times that an operand is read from main memory */
+};
+
 /* Counts of one subgraph, all its executions together. */
 struct wl_mapping {
     enum wl_precision precision; /* of the main arithmetic */
     int32_t pipe;                /* the pipe whose peak utilisation refers to, or WL_NONE */
     double units_used;           /* average over the subgraph's compute, in device units */
-    double executed_ops;         /* on `pipe` and others; what the algorithm really executes */
+    double executed_ops;         /* on `pipe`: what the algorithm really executes there */
     struct wl_pipe_use pipes[WL_PIPE_USES_MAX]; /* their cycles run one after the other when
                                                    `serial_pipes`, else side by side */
     int32_t pipe_count;
@@ -65,7 +79,10 @@ struct wl_mapping {
     double serial_s; /* latency that nothing overlaps: program loads, DMA start, chains of steps */
     struct wl_event_count *events;
     int32_t event_count;
+    bool async_dispatch; /* launches are queued ahead: they cost time only where the device would
+                            otherwise wait for them */
     double workspace_bytes; /* scratch memory that the algorithm needs in main memory */
+    struct wl_tiling tiling;
     /* Shares of the pipe's peak that remain after each effect (0..1]; their product bounds
        utilisation; for `--view layers` and --explain. */
     double eff_padding;  /* useful elements over padded ones (tiles, SIMD, array edges) */

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mappers/common.c: what all mappers share. The precision of a subgraph's arithmetic, the pipes
+ * that serve it, bytes of operands, the events of memory levels, and the blocking of matrix
+ * products.
+ *
+ * Blocking (wl_map_reload): a product C = A B with A M x K, B K x N through a memory of S elements.
+ * If A, B or C fits, everything is read once (the fitting one stays, the others stream). Else C is
+ * computed in t x t blocks, t = sqrt(S), streaming panels of A and B: A is read N/t times, B M/t
+ * times. This is within a constant of the lower bound of Hong and Kung, "I/O complexity: the
+ * red-blue pebble game" (1981), 2 M N K / sqrt(S). Half of a capacity is taken as usable: the other
+ * half holds the panels that stream in meanwhile.
+ */
+#include <math.h>
+
+#include "mappers_priv.h"
+
+void wl_sink_add(struct wl_event_sink *sink, enum wl_event event, enum wl_precision precision,
+                 double count)
+{
+    if (!(count > 0)) {
+        return;
+    }
+    for (int32_t i = 0; i < sink->count; i++) {
+        struct wl_event_count *e = &sink->items[i];
+        if (e->event == (uint16_t)event && e->precision == (uint16_t)precision) {
+            e->count += count;
+            return;
+        }
+    }
+    if (sink->count < WL_SINK_MAX) {
+        sink->items[sink->count++] = (struct wl_event_count){
+            .event = (uint16_t)event, .precision = (uint16_t)precision, .count = count};
+    }
+}
+
+/* There are events for five levels; deeper ones share the last. */
+static enum wl_event level_event(int32_t level, bool write)
+{
+    int32_t l = level < 4 ? level : 4;
+    int32_t event = (int32_t)WL_EV_LEVEL_READ_0 + 2 * l + (write ? 1 : 0);
+    return (enum wl_event)event;
+}
+
+void wl_sink_levels(struct wl_event_sink *sink, const struct wl_device *d,
+                    const struct wl_traffic *traffic)
+{
+    for (int32_t l = 0; l < d->level_count; l++) {
+        double read = traffic[l].read_bytes;
+        double write = traffic[l].write_bytes;
+        if (l + 1 < d->level_count) {
+            read += traffic[l + 1].write_bytes;
+            write += traffic[l + 1].read_bytes;
+        }
+        wl_sink_add(sink, level_event(l, false), WL_PREC_COUNT, read);
+        wl_sink_add(sink, level_event(l, true), WL_PREC_COUNT, write);
+    }
+}
+
+/* ---- precisions and pipes ------------------------------------------------------------------- */
+
+/* First floating-point activation of a list, else WL_PREC_COUNT. */
+static enum wl_precision float_precision(const struct wl_map_ctx *c, const struct wl_operand *list,
+                                         int32_t count)
+{
+    for (int32_t i = 0; i < count; i++) {
+        const struct wl_tensor *t = &c->graph->tensors[list[i].tensor];
+        if (wl_dtype_is_float(t->dtype) && !wl_tensor_is_constant(t)) {
+            return wl_policy_precision(&c->options->policy, t);
+        }
+    }
+    return WL_PREC_COUNT;
+}
+
+static enum wl_precision product_precision(const struct wl_map_ctx *c, const struct wl_product *p)
+{
+    const struct wl_tensor *tensors = c->graph->tensors;
+    int32_t sides[2] = {p->left, p->right};
+    for (int32_t i = 0; i < 2; i++) {
+        if (sides[i] != WL_NONE && !wl_tensor_is_constant(&tensors[sides[i]])) {
+            return wl_policy_precision(&c->options->policy, &tensors[sides[i]]);
+        }
+    }
+    return WL_PREC_COUNT;
+}
+
+enum wl_precision wl_map_precision(const struct wl_map_ctx *c, const struct wl_subgraph *s)
+{
+    if (s->quantized) {
+        return WL_PREC_INT8;
+    }
+    if (s->product_count > 0) {
+        if (s->products[0].integer) {
+            return WL_PREC_INT8;
+        }
+        enum wl_precision p = product_precision(c, &s->products[0]);
+        if (p < WL_PREC_COUNT && wl_precision_is_float(p)) {
+            return p;
+        }
+    }
+    enum wl_precision p = float_precision(c, s->inputs, s->input_count);
+    p = p < WL_PREC_COUNT ? p : float_precision(c, s->outputs, s->output_count);
+    if (p < WL_PREC_COUNT) {
+        return p;
+    }
+    const struct wl_operand *any = s->input_count > 0    ? &s->inputs[0]
+                                   : s->output_count > 0 ? &s->outputs[0]
+                                                         : NULL;
+    p = any != NULL ? wl_policy_precision(&c->options->policy, &c->graph->tensors[any->tensor])
+                    : WL_PREC_FP32;
+    return p < WL_PREC_COUNT ? p : WL_PREC_FP32;
+}
+
+/* The precision that serves `p` on a pipe when it lacks it: wider types of the family, then fp32.
+ */
+static enum wl_precision serving_precision(const struct wl_pipe *pipe, enum wl_precision p)
+{
+    static const enum wl_precision floats[] = {WL_PREC_FP4,  WL_PREC_FP8,  WL_PREC_BF16,
+                                               WL_PREC_FP16, WL_PREC_TF32, WL_PREC_FP32,
+                                               WL_PREC_FP64};
+    static const enum wl_precision ints[] = {WL_PREC_INT4, WL_PREC_INT8, WL_PREC_INT16,
+                                             WL_PREC_INT32, WL_PREC_INT64};
+    if (pipe->ops_per_cycle[p] > 0) {
+        return p;
+    }
+    int bits = wl_precision_bits(p);
+    if (!wl_precision_is_float(p)) {
+        for (size_t i = 0; i < WL_ARRAY_LEN(ints); i++) {
+            if (wl_precision_bits(ints[i]) > bits && pipe->ops_per_cycle[ints[i]] > 0) {
+                return ints[i];
+            }
+        }
+        bits = 0;
+    }
+    for (size_t i = 0; i < WL_ARRAY_LEN(floats); i++) {
+        if (wl_precision_bits(floats[i]) > bits && pipe->ops_per_cycle[floats[i]] > 0) {
+            return floats[i];
+        }
+    }
+    for (size_t i = WL_ARRAY_LEN(floats); i-- > 0;) {
+        if (pipe->ops_per_cycle[floats[i]] > 0) {
+            return floats[i];
+        }
+    }
+    for (size_t i = WL_ARRAY_LEN(ints); i-- > 0;) {
+        if (pipe->ops_per_cycle[ints[i]] > 0) {
+            return ints[i];
+        }
+    }
+    return WL_PREC_COUNT;
+}
+
+/* Rate of a pipe of one unit of its group, and of all groups that have a pipe of that name. */
+static double unit_rate(const struct wl_pipe *p, enum wl_precision prec)
+{
+    return p->ops_per_cycle[prec] * p->clock_hz * (p->arrays > 0 ? p->arrays : 1);
+}
+
+static double group_rate(const struct wl_device *d, const struct wl_pipe *p, enum wl_precision prec)
+{
+    return unit_rate(p, prec) * d->groups[p->group].count;
+}
+
+static struct wl_pipe_choice choose_pipe(const struct wl_device *d, enum wl_pipe_kind kind,
+                                         enum wl_precision prec, bool exact)
+{
+    struct wl_pipe_choice best = {WL_NONE, WL_PREC_COUNT};
+    double best_rate = 0;
+    for (int32_t i = 0; i < d->pipe_count; i++) {
+        const struct wl_pipe *p = &d->pipes[i];
+        if (p->kind != kind) {
+            continue;
+        }
+        enum wl_precision q = serving_precision(p, prec);
+        if (q == WL_PREC_COUNT || (exact && q != prec)) {
+            continue;
+        }
+        double rate = group_rate(d, p, q);
+        bool closer = best.pipe != WL_NONE && best.precision != prec && q == prec;
+        bool farther = best.pipe != WL_NONE && best.precision == prec && q != prec;
+        if (!farther && (closer || rate > best_rate)) {
+            best = (struct wl_pipe_choice){i, q};
+            best_rate = rate;
+        }
+    }
+    return best;
+}
+
+void wl_map_pipes(struct wl_map_ctx *c)
+{
+    const struct wl_device *d = c->device;
+    int32_t all = wl_device_units(d);
+    c->units = c->options->threads > 0 && c->options->threads < all && d->class == WL_HW_CPU
+                   ? c->options->threads
+                   : all;
+    for (int i = 0; i < WL_PREC_COUNT; i++) {
+        enum wl_precision p = (enum wl_precision)i;
+        c->matrix[i] = choose_pipe(d, WL_PIPE_MATRIX, p, true);
+        c->vector[i] = choose_pipe(d, WL_PIPE_VECTOR, p, false);
+        c->special[i] = choose_pipe(d, WL_PIPE_SPECIAL, p, false);
+    }
+}
+
+void wl_map_use_pipe(struct wl_mapping *m, int32_t pipe, double cycles, double executed_ops)
+{
+    if (pipe == WL_NONE || !(cycles > 0 || executed_ops > 0)) {
+        return;
+    }
+    for (int32_t i = 0; i < m->pipe_count; i++) {
+        if (m->pipes[i].pipe == pipe) {
+            m->pipes[i].cycles += cycles;
+            m->pipes[i].executed_ops += executed_ops;
+            return;
+        }
+    }
+    if (m->pipe_count < WL_PIPE_USES_MAX) {
+        m->pipes[m->pipe_count++] = (struct wl_pipe_use){pipe, cycles, executed_ops};
+    }
+}
+
+void wl_map_finish_pipes(struct wl_mapping *m)
+{
+    m->pipe = WL_NONE;
+    double most = 0;
+    for (int32_t i = 0; i < m->pipe_count; i++) {
+        if (m->pipes[i].executed_ops > most) {
+            most = m->pipes[i].executed_ops;
+            m->pipe = m->pipes[i].pipe;
+            m->executed_ops = m->pipes[i].executed_ops;
+        }
+    }
+}
+
+/* ---- operands ------------------------------------------------------------------------------- */
+
+double wl_operand_bytes(const struct wl_graph *g, const struct wl_precision_policy *policy,
+                        const struct wl_operand *o)
+{
+    return (double)o->elems * wl_policy_bits(policy, &g->tensors[o->tensor]) / 8.0;
+}
+
+double wl_map_list_bytes(const struct wl_map_ctx *c, const struct wl_operand *list, int32_t count)
+{
+    double bytes = 0;
+    for (int32_t i = 0; i < count; i++) {
+        bytes += wl_operand_bytes(c->graph, &c->options->policy, &list[i]);
+    }
+    return bytes;
+}
+
+static bool list_tensor_bytes(const struct wl_map_ctx *c, const struct wl_operand *list,
+                              int32_t count, int32_t tensor, double *bytes)
+{
+    for (int32_t i = 0; i < count; i++) {
+        if (list[i].tensor == tensor) {
+            *bytes = wl_operand_bytes(c->graph, &c->options->policy, &list[i]);
+            return true;
+        }
+    }
+    return false;
+}
+
+double wl_map_tensor_bytes(const struct wl_map_ctx *c, const struct wl_subgraph *s, int32_t tensor)
+{
+    double bytes = 0;
+    if (tensor == WL_NONE || list_tensor_bytes(c, s->inputs, s->input_count, tensor, &bytes) ||
+        list_tensor_bytes(c, s->weights, s->weight_count, tensor, &bytes)) {
+        return bytes;
+    }
+    return 0;
+}
+
+double wl_map_loose_macs(const struct wl_subgraph *s)
+{
+    double in_products = 0;
+    for (int32_t i = 0; i < s->product_count; i++) {
+        const struct wl_product *p = &s->products[i];
+        in_products += (double)p->g * (double)p->m * (double)p->n * (double)p->k;
+    }
+    double loose = (double)s->macs - in_products * (double)s->repeat;
+    return loose > 0.5 ? loose : 0;
+}
+
+void wl_map_reload(double m, double n, double k, double elems, double *left, double *right)
+{
+    *left = 1;
+    *right = 1;
+    if (m * k <= elems || k * n <= elems || m * n <= elems || !(elems > 0)) {
+        return;
+    }
+    double t = sqrt(elems);
+    double tm = wl_min_d(m, t);
+    double tn = wl_min_d(n, elems / tm);
+    tm = wl_min_d(m, elems / tn);
+    *left = wl_max_d(1, n / tn);
+    *right = wl_max_d(1, m / tm);
+}
+
+void wl_map_note_product(struct wl_mapping *m, const struct wl_tiling *t)
+{
+    double old =
+        (double)m->tiling.g * (double)m->tiling.m * (double)m->tiling.n * (double)m->tiling.k;
+    double now = (double)t->g * (double)t->m * (double)t->n * (double)t->k;
+    if (m->tiling.algorithm == NULL || now > old) {
+        m->tiling = *t;
+    }
+}

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mappers/cpu.c: stored-program machines. Decides how matrix products are blocked for registers and
+ * caches, how work is divided over cores, and how many instructions and bytes that takes.
+ *
+ * Products (convolutions by their M x N x K view, see cpu_gemm.c) and element-wise work share the
+ * cores one after the other: their cycles add up. Element-wise work runs at one operation per lane
+ * and instruction; divisions and special functions take several instructions (constants below).
+ *
+ * Traffic: the residency pass says which level serves each operand once; blocking adds what is read
+ * again, and what every core (or cluster) reads for itself because its private cache needs a copy
+ * (split of the product over cores that minimises copies). Registers are filled from level 0.
+ *
+ * Threads: all that the analysis may use, unless one core would be done before the barrier that
+ * joins them. Hybrid parts add up cores by their rates (work is handed out dynamically).
+ *
+ * Simplifications: no write-allocate traffic; stores and loads share a level's bandwidth; TLB
+ * misses and NUMA are part of the level's efficiency.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "cpu_priv.h"
+
+/* Vector instructions per special function: range reduction and a polynomial of degree 5 to 7 in
+   Cephes form, as the vector mathematics libraries of all CPU vendors use. */
+#define SPECIAL_INSTRUCTIONS 16.0
+/* Issue slots of a vector division relative to an addition (Fog's tables: 8 to 16 on 256 bits). */
+#define DIVIDE_INSTRUCTIONS 8.0
+/* Scalar bookkeeping per vector instruction after unrolling by four, and branches (one per
+   unrolled iteration of two instructions). */
+#define SCALAR_PER_VECTOR 0.25
+#define BRANCH_PER_VECTOR 0.125
+/* Share of loop branches that a modern predictor misses, beside the exit of each tile. */
+#define MISPREDICT_SHARE 0.002
+
+double cpu_units_weight(const struct wl_map_ctx *c, int32_t pipe, enum wl_precision prec,
+                        int32_t units)
+{
+    const struct wl_device *d = c->device;
+    const struct wl_pipe *main = &d->pipes[pipe];
+    double reference = main->ops_per_cycle[prec] * main->clock_hz;
+    double weight = 0;
+    int32_t left = units;
+    for (int32_t g = 0; g < d->group_count && left > 0; g++) {
+        int32_t used = left < d->groups[g].count ? left : d->groups[g].count;
+        for (int32_t i = 0; i < d->pipe_count; i++) {
+            const struct wl_pipe *p = &d->pipes[i];
+            if (p->group == g && (i == pipe || strcmp(p->name, main->name) == 0)) {
+                weight += used * p->ops_per_cycle[prec] * p->clock_hz / reference;
+                break;
+            }
+        }
+        left -= used;
+    }
+    return weight > 0 ? weight : 1;
+}
+
+/* ---- element-wise work ------------------------------------------------------------------------
+ */
+
+struct stream_work {
+    struct wl_pipe_choice pipe;
+    double ops;    /* executed, special functions as one */
+    double macs;   /* outside products */
+    double slots;  /* lane slots: operations weighted by their instructions */
+    double lanes;  /* per instruction */
+    double cycles; /* of all units together */
+};
+
+static void count_stream(const struct wl_map_ctx *c, const struct wl_subgraph *s,
+                         enum wl_precision precision, struct stream_work *w)
+{
+    const int64_t *ops = s->ops;
+    double plain =
+        (double)ops[WL_WORK_ADDMUL] + (double)ops[WL_WORK_COMPARE] + (double)ops[WL_WORK_INTEGER];
+    double divide = (double)ops[WL_WORK_DIVIDE];
+    double special = (double)ops[WL_WORK_SPECIAL];
+    *w = (struct stream_work){.pipe = c->vector[precision], .macs = wl_map_loose_macs(s)};
+    w->ops = plain + divide + special;
+    w->lanes = 1;
+    if (w->pipe.pipe == WL_NONE) {
+        return;
+    }
+    const struct wl_pipe *p = &c->device->pipes[w->pipe.pipe];
+    int bits = wl_precision_bits(w->pipe.precision);
+    w->lanes = p->simd_bits > bits ? (double)p->simd_bits / bits : 1;
+    w->slots = plain + divide * DIVIDE_INSTRUCTIONS + special * SPECIAL_INSTRUCTIONS + w->macs;
+    if (s->access == WL_ACCESS_TRANSPOSE) {
+        /* Shuffles move about four elements per instruction. */
+        double elems = 0;
+        for (int32_t i = 0; i < s->output_count; i++) {
+            elems += (double)s->outputs[i].elems * (double)s->repeat;
+        }
+        w->slots += elems * wl_max_d(1, w->lanes / 4);
+    }
+    double rate = p->ops_per_cycle[w->pipe.precision] / 2 * c->vector_efficiency;
+    w->cycles = rate > 0 ? w->slots / rate : 0;
+}
+
+static void stream_events(const struct wl_map_ctx *c, const struct wl_subgraph *s,
+                          const struct stream_work *w, double moved_bytes,
+                          struct wl_event_sink *sink)
+{
+    enum wl_precision prec = w->pipe.precision;
+    if (w->pipe.pipe == WL_NONE) {
+        return;
+    }
+    const int64_t *ops = s->ops;
+    double plain =
+        (double)ops[WL_WORK_ADDMUL] + (double)ops[WL_WORK_COMPARE] + (double)ops[WL_WORK_DIVIDE];
+    wl_sink_add(sink, WL_EV_VECTOR_MAC, prec, w->macs);
+    wl_sink_add(sink, WL_EV_VECTOR_OP, prec, plain);
+    wl_sink_add(sink, WL_EV_SPECIAL_OP, prec, (double)ops[WL_WORK_SPECIAL]);
+    wl_sink_add(sink, WL_EV_INTEGER_OP, WL_PREC_COUNT, (double)ops[WL_WORK_INTEGER]);
+    double register_bytes = c->device->pipes[w->pipe.pipe].simd_bits / 8.0;
+    register_bytes = register_bytes > 0 ? register_bytes : 8;
+    cpu_instruction_events(sink, w->slots / w->lanes, moved_bytes / register_bytes, register_bytes,
+                           2);
+}
+
+void cpu_instruction_events(struct wl_event_sink *sink, double arithmetic, double moves,
+                            double register_bytes, double reads_per_instruction)
+{
+    double vector = arithmetic + moves;
+    double scalar = vector * SCALAR_PER_VECTOR;
+    double branches = vector * BRANCH_PER_VECTOR;
+    double all = vector + scalar + branches;
+    wl_sink_add(sink, WL_EV_INTEGER_OP, WL_PREC_COUNT, scalar);
+    wl_sink_add(sink, WL_EV_REGISTER_READ, WL_PREC_COUNT,
+                (arithmetic * reads_per_instruction + moves / 2) * register_bytes);
+    wl_sink_add(sink, WL_EV_REGISTER_WRITE, WL_PREC_COUNT,
+                (arithmetic + moves / 2) * register_bytes);
+    wl_sink_add(sink, WL_EV_INSTRUCTION_FETCH, WL_PREC_COUNT, all);
+    wl_sink_add(sink, WL_EV_INSTRUCTION_DECODE, WL_PREC_COUNT, all);
+    wl_sink_add(sink, WL_EV_INSTRUCTION_DISPATCH, WL_PREC_COUNT, all);
+    wl_sink_add(sink, WL_EV_BRANCH, WL_PREC_COUNT, branches);
+    wl_sink_add(sink, WL_EV_BRANCH_MISPREDICT, WL_PREC_COUNT, branches * MISPREDICT_SHARE);
+}
+
+/* ---- cores and bandwidth ----------------------------------------------------------------------
+ */
+
+/* Instances of a level that `units` cores reach. */
+static double instances_used(const struct wl_level *l, double units)
+{
+    double instances = l->instances > 0 ? l->instances : 1;
+    return l->scope == WL_SCOPE_DEVICE ? 1 : wl_min_d(instances, units);
+}
+
+static double level_share(const struct wl_map_ctx *c, int32_t level, double units)
+{
+    const struct wl_level *l = &c->device->levels[level];
+    double all = wl_device_units(c->device);
+    double share = units / all;
+    if (l->unit_bandwidth_bps > 0) {
+        share = units * l->unit_bandwidth_bps / l->bandwidth_bps;
+    }
+    if (l->scope != WL_SCOPE_DEVICE) {
+        double instances = l->instances > 0 ? l->instances : 1;
+        share = wl_min_d(share, instances_used(l, units) / instances);
+    }
+    return wl_min_d(1, wl_max_d(share, 1e-6));
+}
+
+static double memory_s(const struct wl_map_ctx *c, const struct wl_traffic *t, double units)
+{
+    double longest = 0;
+    for (int32_t l = 0; l < c->device->level_count; l++) {
+        const struct wl_level *level = &c->device->levels[l];
+        double rate = level->bandwidth_bps * level->efficiency * level_share(c, l, units);
+        double bytes = t[l].read_bytes + t[l].write_bytes;
+        longest = rate > 0 ? wl_max_d(longest, bytes / rate) : longest;
+    }
+    return longest;
+}
+
+/*
+ * Reads beyond the compulsory ones: for every level, its inner neighbour's instances divide the
+ * product among themselves (m/um x n/un each), and each reads its panels as often as blocking asks.
+ */
+static void add_blocking(const struct wl_map_ctx *c, const struct cpu_shape *sh, double units,
+                         const struct wl_traffic *compulsory, struct wl_mapping *m)
+{
+    for (int32_t l = 1; l < c->device->level_count; l++) {
+        const struct wl_level *inner = &c->device->levels[l - 1];
+        double missing =
+            compulsory[0].read_bytes > 0 ? compulsory[l].read_bytes / compulsory[0].read_bytes : 0;
+        double splits = wl_max_d(1, instances_used(inner, units) / (double)sh->g);
+        double max_um = wl_min_d(splits, (double)sh->m);
+        double max_un = wl_min_d(splits, (double)sh->n);
+        double un = sh->left_bytes > 0 ? sqrt(splits * sh->right_bytes / sh->left_bytes) : splits;
+        un = wl_min_d(wl_max_d(un, splits / max_um), max_un);
+        double um = wl_min_d(wl_max_d(1, splits / un), max_um);
+        double left = 1;
+        double right = 1;
+        double capacity =
+            (double)inner->capacity_bytes *
+            (inner->scope == WL_SCOPE_DEVICE && inner->instances > 1 ? inner->instances : 1);
+        wl_map_reload((double)sh->m / um, (double)sh->n / un, (double)sh->k,
+                      capacity / 2 / sh->elem_bytes, &left, &right);
+        m->traffic[l].read_bytes += missing * sh->times *
+                                    (sh->left_bytes * wl_max_d(0, un * left - 1) +
+                                     sh->right_bytes * wl_max_d(0, um * right - 1));
+        m->tiling.reload_left = un * left;
+        m->tiling.reload_right = um * right;
+    }
+}
+
+/* ---- one subgraph -----------------------------------------------------------------------------
+ */
+
+struct cpu_job {
+    const struct wl_map_ctx *c;
+    const struct wl_subgraph *s;
+    struct wl_mapping *m;
+    struct wl_event_sink *sink;
+    struct wl_traffic compulsory[WL_LEVELS_MAX];
+    double product_total, product_busy; /* seconds of one core's work; on the busiest core */
+    double ideal_s;                     /* the same at the pipe's peak */
+    double padded_s;                    /* with padding to tiles, otherwise at the peak */
+};
+
+static void map_products(struct cpu_job *j, int32_t units, bool final)
+{
+    const struct wl_subgraph *s = j->s;
+    j->product_total = j->product_busy = j->ideal_s = j->padded_s = 0;
+    for (int32_t i = 0; i < s->product_count; i++) {
+        struct cpu_shape shape;
+        struct cpu_plan plan;
+        cpu_plan_product(j->c, s, &s->products[i], j->m->precision, units, &shape, &plan);
+        if (plan.pipe == WL_NONE) {
+            continue;
+        }
+        double clock = j->c->device->pipes[plan.pipe].clock_hz;
+        double times = shape.times;
+        j->product_total += plan.total_cycles / clock * times;
+        j->product_busy += plan.busy_cycles / clock * times;
+        j->ideal_s += plan.ideal_cycles / clock * times;
+        j->padded_s += plan.padded_cycles / clock * times;
+        if (final) {
+            wl_map_use_pipe(j->m, plan.pipe, plan.busy_cycles * times, 2 * shape.macs * times);
+            wl_map_note_product(j->m, &plan.tiling);
+            j->m->traffic[0].read_bytes +=
+                wl_max_d(0, (plan.register_bytes - shape.left_bytes - shape.right_bytes) * times);
+            add_blocking(j->c, &shape, units, j->compulsory, j->m);
+            cpu_product_events(j->c, &shape, &plan, j->sink);
+            if (shape.transform_ops > 0) {
+                cpu_winograd_extra(j->c, &shape, &plan, units, j->m, j->sink);
+            }
+        }
+    }
+}
+
+static void set_shares(struct cpu_job *j, double units)
+{
+    for (int32_t l = 0; l < j->c->device->level_count; l++) {
+        j->m->level_share[l] = level_share(j->c, l, units);
+    }
+}
+
+static void set_efficiencies(struct cpu_job *j, double weight)
+{
+    struct wl_mapping *m = j->m;
+    if (j->product_total > 0) {
+        double work = j->product_total;
+        m->eff_padding = wl_min_d(1, j->ideal_s / j->padded_s);
+        m->eff_pipeline = wl_min_d(1, j->padded_s / work);
+        m->eff_balance = wl_min_d(1, work / (j->product_busy * weight));
+    }
+}
+
+static bool has_work(const struct wl_subgraph *s, const struct wl_mapping *m)
+{
+    return s->macs > 0 || s->flops > 0 || m->traffic[0].read_bytes > 0 ||
+           m->traffic[0].write_bytes > 0 || s->ops[WL_WORK_INTEGER] > 0;
+}
+
+static void map_cpu(const struct wl_map_ctx *c, const struct wl_subgraph *s, struct wl_mapping *m,
+                    struct wl_event_sink *sink)
+{
+    struct cpu_job j = {.c = c, .s = s, .m = m, .sink = sink};
+    memcpy(j.compulsory, m->traffic, sizeof(j.compulsory));
+    m->serial_pipes = true;
+    m->dispatches = (double)s->repeat;
+    if (!has_work(s, m)) {
+        return;
+    }
+    if (s->access == WL_ACCESS_WINDOW && s->product_count == 0) {
+        double elem = wl_precision_bits(m->precision) / 8.0;
+        double window_reads =
+            ((double)s->ops[WL_WORK_ADDMUL] + (double)s->ops[WL_WORK_COMPARE]) * elem;
+        m->traffic[0].read_bytes = wl_max_d(m->traffic[0].read_bytes, window_reads);
+    }
+    struct stream_work stream;
+    count_stream(c, s, m->precision, &stream);
+    double stream_clock =
+        stream.pipe.pipe != WL_NONE ? c->device->pipes[stream.pipe.pipe].clock_hz : 1;
+    double weight = stream.pipe.pipe != WL_NONE
+                        ? cpu_units_weight(c, stream.pipe.pipe, stream.pipe.precision, c->units)
+                        : c->units;
+    double stream_s = stream.cycles / stream_clock;
+    double regions = (double)s->repeat * (double)(s->steps > 1 ? s->steps : 1);
+    double barrier_s = c->device->params.barrier_s * regions;
+
+    map_products(&j, c->units, false);
+    double all_s = wl_max_d(j.product_busy + stream_s / weight, memory_s(c, m->traffic, c->units));
+    double one_s = wl_max_d(j.product_total + stream_s, memory_s(c, m->traffic, 1));
+    int32_t units = c->units > 1 && one_s > all_s + barrier_s ? c->units : 1;
+    weight = units == 1 ? 1 : weight;
+    double moved = m->traffic[0].read_bytes + m->traffic[0].write_bytes;
+    map_products(&j, units, true);
+    wl_map_use_pipe(m, stream.pipe.pipe, stream.cycles / weight, stream.ops + 2 * stream.macs);
+    stream_events(c, s, &stream, s->product_count > 0 ? 0 : moved, sink);
+    m->barriers = units > 1 ? regions : 0;
+    wl_sink_add(sink, WL_EV_BARRIER, WL_PREC_COUNT, m->barriers * units);
+    double busy_s = j.product_busy + stream_s / weight;
+    double share = busy_s > 0 ? (j.product_total + stream_s) / (busy_s * weight) : 1;
+    m->units_used = wl_max_d(1, wl_min_d(1, share) * units);
+    set_shares(&j, wl_max_d(1, ceil(m->units_used - 1e-9)));
+    set_efficiencies(&j, weight);
+}
+
+/* Results of one subgraph may still lie in the private second level; level 0 is too small to be
+   worth more than what the kernel itself brings there. */
+static int32_t kept_level(const struct wl_device *d)
+{
+    return d->level_count > 2 ? 1 : 0;
+}
+
+const struct wl_mapper wl_mapper_cpu = {
+    .class = WL_HW_CPU, .name = "cpu", .kept_level = kept_level, .map = map_cpu};

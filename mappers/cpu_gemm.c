@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mappers/cpu_gemm.c: matrix products on cores. Register blocking as in Goto and van de Geijn,
+ * "Anatomy of high-performance matrix multiplication" (2008), and in the direct convolutions of
+ * oneDNN: an output tile of `rows` x `vecs` vectors stays in registers while K is walked.
+ *
+ * Per step of K a tile takes the longer of
+ *     rows * vecs / (multiply instructions per cycle)   and   (rows + vecs) / (loads per cycle),
+ * rows + vecs being the broadcasts and vectors that it loads. With R vector registers,
+ * rows = (R - vecs - 1) / vecs. Types narrower than their accumulator multiply `depth` elements of
+ * K per lane (VNNI, dot-product instructions). Both M and N may be the vectorised side. Tiles are
+ * dealt to cores whole: the busiest core does ceil(tiles / cores) of them; on hybrid parts tiles go
+ * to whoever is free.
+ *
+ * Matrix units (AMX and its like) work on tiles of rows x depth by depth x cols, two by two.
+ */
+#include <string.h>
+
+#include "cpu_priv.h"
+
+/* L1 loads per cycle, the same on all cores of the last decade that have two or more vector pipes.
+ */
+#define LOADS_PER_CYCLE 2.0
+/* Cycles around a tile's K loop: addresses, zeroing, the first loads' latency. */
+#define TILE_OVERHEAD_CYCLES 12.0
+/* Bytes per cycle between L1 and matrix registers. */
+#define MATRIX_LOAD_BYTES 128.0
+#define VECS_MAX 4
+
+static int accumulator_bits(enum wl_precision p)
+{
+    switch (p) {
+    case WL_PREC_FP64:
+    case WL_PREC_INT64:
+        return 64;
+    case WL_PREC_FP16:
+        return 16;
+    case WL_PREC_FP32:
+    case WL_PREC_TF32:
+    case WL_PREC_BF16:
+    case WL_PREC_FP8:
+    case WL_PREC_FP4:
+    case WL_PREC_INT32:
+    case WL_PREC_INT16:
+    case WL_PREC_INT8:
+    case WL_PREC_INT4:
+    case WL_PREC_COUNT:
+        break;
+    }
+    return 32;
+}
+
+static int vector_registers(const struct wl_device *d, const struct wl_pipe *p)
+{
+    int64_t bytes = d->groups[p->group].register_bytes;
+    if (bytes > 0 && p->simd_bits > 0) {
+        int64_t n = bytes * 8 / p->simd_bits;
+        return (int)(n < 8 ? 8 : (n > 32 ? 32 : n));
+    }
+    return p->simd_bits == 256 ? 16 : 32;
+}
+
+/* Geometry of a vector pipe at a precision. */
+struct lanes {
+    double lanes; /* accumulators per register */
+    double depth; /* elements of K that one instruction multiplies per lane */
+    double issue; /* multiply instructions per cycle */
+    double register_bytes;
+    double clock_hz;
+    int registers;
+};
+
+static struct lanes lanes_of(const struct wl_device *d, const struct wl_pipe *p,
+                             enum wl_precision prec)
+{
+    int acc = accumulator_bits(prec);
+    int bits = wl_precision_bits(prec);
+    struct lanes l = {.depth = acc > bits ? (double)acc / bits : 1, .clock_hz = p->clock_hz};
+    l.lanes = p->simd_bits > acc ? (double)p->simd_bits / acc : 1;
+    l.issue = p->ops_per_cycle[prec] / (2 * l.lanes * l.depth);
+    l.registers = vector_registers(d, p);
+    l.register_bytes = p->simd_bits > 0 ? p->simd_bits / 8.0 : acc / 8.0;
+    return l;
+}
+
+static double busiest(double chunks, double chunk_cycles, double units, double weight)
+{
+    if (weight < units - 1e-9 || weight > units + 1e-9) {
+        return wl_max_d(chunks / weight, 1) * chunk_cycles;
+    }
+    double whole = (double)(int64_t)(chunks / units);
+    return (whole * units < chunks - 1e-6 ? whole + 1 : whole) * chunk_cycles;
+}
+
+/* Tries the register tiles of one orientation; `n` is the vectorised side. */
+static void try_tiles(const struct cpu_shape *sh, int64_t m, int64_t n, const struct lanes *l,
+                      double units, double weight, struct cpu_plan *best)
+{
+    int64_t lanes = (int64_t)l->lanes;
+    int64_t nvec = wl_ceil_div_i64(n, lanes);
+    double steps = (double)wl_ceil_div_i64(sh->k, (int64_t)l->depth);
+    double g = (double)sh->g;
+    for (int vecs_max = 1; vecs_max <= VECS_MAX && (vecs_max == 1 || vecs_max <= nvec);
+         vecs_max++) {
+        int rows_max = (l->registers - vecs_max - 1) / vecs_max;
+        rows_max = rows_max < 1 ? 1 : rows_max;
+        double mblocks = wl_ceil_div_d(m, rows_max);
+        double nblocks = wl_ceil_div_d(nvec, vecs_max);
+        double rows = (double)m / mblocks;
+        double vecs = (double)nvec / nblocks;
+        double per_step = wl_max_d(rows * vecs / l->issue, (rows + vecs) / LOADS_PER_CYCLE);
+        double tile = steps * per_step + 2 * rows * vecs + TILE_OVERHEAD_CYCLES;
+        double chunks = g * mblocks * nblocks;
+        double busy = busiest(chunks, tile, units, weight);
+        double loads = chunks * steps * (rows + vecs);
+        if (best->pipe != WL_NONE &&
+            (busy > best->busy_cycles || (busy >= best->busy_cycles && loads >= best->loads))) {
+            continue;
+        }
+        best->pipe = 0;
+        best->busy_cycles = busy;
+        best->total_cycles = chunks * tile;
+        best->instructions = g * (double)m * (double)nvec * steps;
+        best->padded_cycles = best->instructions / l->issue;
+        best->loads = loads;
+        best->tiles = chunks;
+        best->register_bytes =
+            chunks * steps * (rows * l->register_bytes / l->lanes + vecs * l->register_bytes);
+        best->tiling = (struct wl_tiling){.tile_m = rows_max < m ? rows_max : (int32_t)m,
+                                          .tile_n = (int32_t)(vecs_max * lanes),
+                                          .tile_k = (int32_t)l->depth,
+                                          .cycles_per_tile = tile};
+    }
+}
+
+/* One filter per channel: filters stay in registers, every multiply loads its input. */
+static void plan_depthwise(const struct cpu_shape *sh, const struct lanes *l, double units,
+                           double weight, struct cpu_plan *plan)
+{
+    double channels = wl_ceil_div_d(sh->g, (int64_t)l->lanes) * (double)sh->m;
+    double positions = wl_ceil_div_d(sh->m, (int64_t)l->lanes) * (double)sh->g;
+    double vectors = wl_min_d(channels, positions) * (double)sh->n;
+    double steps = (double)sh->k;
+    double issue = l->issue * l->depth;
+    double cycles = wl_max_d(steps / issue, steps / LOADS_PER_CYCLE) + 1;
+    plan->pipe = 0;
+    plan->total_cycles = vectors * cycles;
+    plan->busy_cycles = wl_max_d(vectors / weight, 1) * cycles;
+    plan->instructions = vectors * steps;
+    plan->padded_cycles = plan->instructions / issue;
+    plan->loads = vectors * steps;
+    plan->register_bytes = vectors * steps * l->register_bytes;
+    plan->tiles = vectors;
+    plan->tiling = (struct wl_tiling){
+        .tile_m = 1, .tile_n = (int32_t)l->lanes, .tile_k = 1, .cycles_per_tile = cycles};
+    (void)units;
+}
+
+static void plan_vector(const struct wl_map_ctx *c, const struct cpu_shape *sh,
+                        struct wl_pipe_choice choice, int32_t units, struct cpu_plan *plan)
+{
+    *plan = (struct cpu_plan){.pipe = WL_NONE};
+    if (choice.pipe == WL_NONE) {
+        return;
+    }
+    const struct wl_pipe *pipe = &c->device->pipes[choice.pipe];
+    struct lanes l = lanes_of(c->device, pipe, choice.precision);
+    double weight = cpu_units_weight(c, choice.pipe, choice.precision, units);
+    if (sh->depthwise) {
+        plan_depthwise(sh, &l, units, weight, plan);
+    } else {
+        try_tiles(sh, sh->m, sh->n, &l, units, weight, plan);
+        if (sh->n % (int64_t)l.lanes != 0 && sh->m > 1) {
+            try_tiles(sh, sh->n, sh->m, &l, units, weight, plan);
+        }
+    }
+    plan->pipe = choice.pipe;
+    plan->precision = choice.precision;
+    plan->ideal_cycles = 2 * sh->macs / pipe->ops_per_cycle[choice.precision];
+}
+
+static void plan_matrix(const struct wl_map_ctx *c, const struct cpu_shape *sh,
+                        struct wl_pipe_choice choice, int32_t units, struct cpu_plan *plan)
+{
+    *plan = (struct cpu_plan){.pipe = WL_NONE};
+    if (choice.pipe == WL_NONE || sh->depthwise) {
+        return;
+    }
+    const struct wl_pipe *pipe = &c->device->pipes[choice.pipe];
+    double elem = wl_precision_bits(choice.precision) / 8.0;
+    int64_t rows = pipe->rows > 0 ? pipe->rows : 16;
+    int64_t cols = pipe->cols > 0 ? pipe->cols : 16;
+    int64_t depth = pipe->depth > 0 ? pipe->depth : (int64_t)wl_max_d(1, 64 / elem);
+    double weight = cpu_units_weight(c, choice.pipe, choice.precision, units);
+    double mt = wl_ceil_div_d(sh->m, rows);
+    double nt = wl_ceil_div_d(sh->n, cols);
+    double steps = wl_ceil_div_d(sh->k, depth);
+    double g = (double)sh->g;
+    double mb = (double)wl_ceil_div_i64((int64_t)mt, 2);
+    double nb = (double)wl_ceil_div_i64((int64_t)nt, 2);
+    double tm = mt / mb;
+    double tn = nt / nb;
+    double tile_bytes = (double)(rows * depth) * elem;
+    double multiply =
+        tm * tn * 2 * (double)(rows * cols * depth) /
+        (pipe->ops_per_cycle[choice.precision] * (pipe->arrays > 0 ? pipe->arrays : 1));
+    double load = (tm + tn) * tile_bytes / MATRIX_LOAD_BYTES;
+    double chunk =
+        steps * wl_max_d(multiply, load) + 2 * tm * tn * (double)rows + TILE_OVERHEAD_CYCLES;
+    double chunks = g * mb * nb;
+    plan->pipe = choice.pipe;
+    plan->precision = choice.precision;
+    plan->total_cycles = chunks * chunk;
+    plan->busy_cycles = busiest(chunks, chunk, units, weight);
+    plan->instructions = g * mt * nt * steps;
+    plan->padded_cycles = chunks * steps * multiply;
+    plan->ideal_cycles =
+        2 * sh->macs /
+        (pipe->ops_per_cycle[choice.precision] * (pipe->arrays > 0 ? pipe->arrays : 1));
+    plan->loads = chunks * steps * (tm + tn);
+    plan->register_bytes = plan->loads * tile_bytes;
+    plan->tiles = chunks;
+    plan->tiling = (struct wl_tiling){.tile_m = (int32_t)(2 * rows),
+                                      .tile_n = (int32_t)(2 * cols),
+                                      .tile_k = (int32_t)depth,
+                                      .cycles_per_tile = chunk};
+}
+
+static double plan_seconds(const struct wl_map_ctx *c, const struct cpu_plan *plan)
+{
+    return plan->busy_cycles / c->device->pipes[plan->pipe].clock_hz;
+}
+
+/* The faster of matrix and vector pipe for one shape. */
+static void plan_shape(const struct wl_map_ctx *c, const struct cpu_shape *sh,
+                       enum wl_precision precision, int32_t units, struct cpu_plan *plan)
+{
+    struct cpu_plan matrix;
+    plan_vector(c, sh, c->vector[precision], units, plan);
+    plan_matrix(c, sh, c->matrix[precision], units, &matrix);
+    if (matrix.pipe != WL_NONE &&
+        (plan->pipe == WL_NONE || plan_seconds(c, &matrix) < plan_seconds(c, plan))) {
+        *plan = matrix;
+    }
+}
+
+static double transform_seconds(const struct wl_map_ctx *c, const struct cpu_shape *sh,
+                                enum wl_precision precision, int32_t units)
+{
+    struct wl_pipe_choice v = c->vector[precision];
+    if (v.pipe == WL_NONE) {
+        return 0;
+    }
+    const struct wl_pipe *p = &c->device->pipes[v.pipe];
+    double rate = p->ops_per_cycle[v.precision] / 2 * p->clock_hz * c->vector_efficiency *
+                  cpu_units_weight(c, v.pipe, v.precision, units);
+    return sh->transform_ops / rate;
+}
+
+static struct cpu_shape direct_shape(const struct wl_map_ctx *c, const struct wl_subgraph *s,
+                                     const struct wl_product *p)
+{
+    struct cpu_shape sh = {.g = p->g,
+                           .m = p->m,
+                           .n = p->n,
+                           .k = p->k,
+                           .times = (double)s->repeat,
+                           .algorithm = "direct"};
+    sh.macs = (double)p->g * (double)p->m * (double)p->n * (double)p->k;
+    sh.left_bytes = wl_map_tensor_bytes(c, s, p->left);
+    sh.right_bytes = wl_map_tensor_bytes(c, s, p->right);
+    sh.depthwise = p->window != NULL && p->window->groups > 1 && p->n == 1;
+    if (sh.depthwise) {
+        sh.algorithm = "depthwise";
+    } else if (p->window == NULL) {
+        sh.algorithm = "gemm";
+    }
+    return sh;
+}
+
+void cpu_plan_product(const struct wl_map_ctx *c, const struct wl_subgraph *s,
+                      const struct wl_product *p, enum wl_precision precision, int32_t units,
+                      struct cpu_shape *shape, struct cpu_plan *plan)
+{
+    struct wl_winograd w;
+    precision = p->integer ? WL_PREC_INT8 : precision;
+    *shape = direct_shape(c, s, p);
+    shape->elem_bytes = wl_precision_bits(precision) / 8.0;
+    *plan = (struct cpu_plan){.pipe = WL_NONE};
+    if (!(shape->macs > 0)) {
+        return;
+    }
+    plan_shape(c, shape, precision, units, plan);
+    if (plan->pipe != WL_NONE && wl_winograd_plan(c, p, &w)) {
+        struct cpu_shape other = *shape;
+        struct cpu_plan fast;
+        other.g = w.g;
+        other.m = w.m;
+        other.n = w.n;
+        other.k = w.k;
+        other.macs = (double)w.g * (double)w.m * (double)w.n * (double)w.k;
+        other.transform_ops = w.transform_ops;
+        other.transform_elems = w.workspace_elems;
+        other.algorithm = w.tile == 2   ? "winograd F(2x2,3x3)"
+                          : w.tile == 4 ? "winograd F(4x4,3x3)"
+                                        : "winograd F(6x6,3x3)";
+        plan_shape(c, &other, precision, units, &fast);
+        if (plan_seconds(c, &fast) + transform_seconds(c, &other, precision, units) <
+            plan_seconds(c, plan)) {
+            *shape = other;
+            *plan = fast;
+        }
+    }
+    if (plan->pipe == WL_NONE) {
+        return;
+    }
+    plan->total_cycles /= c->gemm_efficiency;
+    plan->busy_cycles /= c->gemm_efficiency;
+    struct wl_tiling *t = &plan->tiling;
+    t->algorithm = shape->algorithm;
+    t->g = shape->g;
+    t->m = shape->m;
+    t->n = shape->n;
+    t->k = shape->k;
+    t->split_k = 1;
+    t->tiles = plan->tiles * shape->times;
+    t->waves = plan->tiles / units;
+    t->efficiency = c->gemm_efficiency;
+}
+
+void cpu_product_events(const struct wl_map_ctx *c, const struct cpu_shape *shape,
+                        const struct cpu_plan *plan, struct wl_event_sink *sink)
+{
+    const struct wl_pipe *pipe = &c->device->pipes[plan->pipe];
+    bool matrix = pipe->kind == WL_PIPE_MATRIX;
+    double stores = (double)shape->g * (double)shape->m * (double)shape->n * shape->elem_bytes;
+    double register_bytes = matrix ? 1024 : wl_max_d(8, pipe->simd_bits / 8.0);
+    if (matrix && pipe->rows > 0 && pipe->depth > 0) {
+        register_bytes = pipe->rows * pipe->depth * shape->elem_bytes;
+    }
+    wl_sink_add(sink, matrix ? WL_EV_MATRIX_MAC : WL_EV_VECTOR_MAC, plan->precision,
+                shape->macs * shape->times);
+    cpu_instruction_events(sink, plan->instructions * shape->times,
+                           (plan->loads + stores / register_bytes) * shape->times, register_bytes,
+                           3);
+}
+
+void cpu_winograd_extra(const struct wl_map_ctx *c, const struct cpu_shape *shape,
+                        const struct cpu_plan *plan, int32_t units, struct wl_mapping *m,
+                        struct wl_event_sink *sink)
+{
+    struct wl_pipe_choice v = c->vector[plan->precision];
+    if (v.pipe == WL_NONE) {
+        return;
+    }
+    const struct wl_pipe *p = &c->device->pipes[v.pipe];
+    double seconds = transform_seconds(c, shape, plan->precision, units) * shape->times;
+    double bytes = shape->transform_elems * shape->elem_bytes * shape->times;
+    double lanes = wl_max_d(1, (double)p->simd_bits / wl_precision_bits(v.precision));
+    double register_bytes = wl_max_d(8, p->simd_bits / 8.0);
+    double ops = shape->transform_ops * shape->times;
+    wl_map_use_pipe(m, v.pipe, seconds * p->clock_hz, ops);
+    wl_sink_add(sink, WL_EV_VECTOR_OP, v.precision, ops);
+    cpu_instruction_events(sink, ops / lanes, 2 * bytes / register_bytes, register_bytes, 2);
+    int32_t levels = c->device->level_count > 2 ? 2 : 1;
+    for (int32_t l = 0; l < levels; l++) {
+        m->traffic[l].read_bytes += bytes;
+        m->traffic[l].write_bytes += bytes;
+    }
+    m->workspace_bytes = wl_max_d(m->workspace_bytes, shape->transform_elems * shape->elem_bytes);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cpu_priv: what cpu.c and cpu_gemm.c share. */
+#ifndef WL_CPU_PRIV_H
+#define WL_CPU_PRIV_H
+
+#include "mappers_priv.h"
+
+/* A product as it is executed, one execution. */
+struct cpu_shape {
+    int64_t g, m, n, k;
+    double macs;                    /* executed */
+    double left_bytes, right_bytes; /* operands that come from memory */
+    double elem_bytes;
+    double times;         /* executions */
+    bool depthwise;       /* one filter per channel: vectorised over channels or positions */
+    double transform_ops; /* Winograd: else 0 */
+    double transform_elems;
+    const char *algorithm;
+};
+
+/* How it is blocked; cycles in the clock of `pipe`, one execution. */
+struct cpu_plan {
+    int32_t pipe; /* WL_NONE: nothing can compute it */
+    enum wl_precision precision;
+    double total_cycles;   /* of all cores together, in cycles of the first group's core */
+    double busy_cycles;    /* on the busiest core */
+    double padded_cycles;  /* total at the pipe's peak, padding included */
+    double ideal_cycles;   /* total at the pipe's peak, useful work only */
+    double instructions;   /* that multiply */
+    double loads;          /* register loads */
+    double register_bytes; /* read from level 0 into registers */
+    double tiles;
+    struct wl_tiling tiling;
+};
+
+/* Cores of the run in units of the first group's core, on a pipe (hybrid parts). */
+double cpu_units_weight(const struct wl_map_ctx *c, int32_t pipe, enum wl_precision prec,
+                        int32_t units);
+
+/* Chooses the pipe, the algorithm and the blocking that take the least time on `units` cores. */
+void cpu_plan_product(const struct wl_map_ctx *c, const struct wl_subgraph *s,
+                      const struct wl_product *p, enum wl_precision precision, int32_t units,
+                      struct cpu_shape *shape, struct cpu_plan *plan);
+
+void cpu_product_events(const struct wl_map_ctx *c, const struct cpu_shape *shape,
+                        const struct cpu_plan *plan, struct wl_event_sink *sink);
+
+/* Transforms around a Winograd product: vector work and traffic of the transformed tiles. */
+void cpu_winograd_extra(const struct wl_map_ctx *c, const struct cpu_shape *shape,
+                        const struct cpu_plan *plan, int32_t units, struct wl_mapping *m,
+                        struct wl_event_sink *sink);
+
+/*
+ * Events of `arithmetic` vector instructions and `moves` loads and stores, with the scalar
+ * bookkeeping around them.
+ */
+void cpu_instruction_events(struct wl_event_sink *sink, double arithmetic, double moves,
+                            double register_bytes, double reads_per_instruction);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mappers/mapper_table.c: runs the mapper of the device's class over all subgraphs. The list below
+ * is the only place that names the classes.
+ */
+#include <string.h>
+
+#include "mappers_priv.h"
+
+static const struct wl_mapper *const mappers[] = {&wl_mapper_cpu};
+
+const struct wl_mapper *wl_mapper_find(enum wl_hw_class class)
+{
+    for (size_t i = 0; i < WL_ARRAY_LEN(mappers); i++) {
+        if (mappers[i]->class == class) {
+            return mappers[i];
+        }
+    }
+    return NULL;
+}
+
+static double runtime_share(const double *by_class, enum wl_hw_class class)
+{
+    double share = by_class[class];
+    return share > 0 && share <= 1 ? share : 1;
+}
+
+static void map_one(const struct wl_map_ctx *c, const struct wl_mapper *mapper,
+                    const struct wl_subgraph *s, struct wl_mapping *m, struct wl_event_sink *sink)
+{
+    const struct wl_residency *r = c->residency;
+    m->precision = wl_map_precision(c, s);
+    m->pipe = WL_NONE;
+    m->eff_padding = m->eff_balance = m->eff_pipeline = 1;
+    for (int32_t l = 0; l < r->level_count; l++) {
+        m->level_share[l] = 1;
+        m->traffic[l] = r->traffic[(int64_t)s->id * r->level_count + l];
+    }
+    sink->count = 0;
+    if (s->repeat < 1) {
+        return;
+    }
+    mapper->map(c, s, m, sink);
+    wl_map_finish_pipes(m);
+    wl_sink_levels(sink, c->device, m->traffic);
+    wl_sink_add(sink, WL_EV_LAUNCH, WL_PREC_COUNT, m->dispatches);
+}
+
+wl_status wl_mappers_run(const struct wl_partition *p, const struct wl_device *d,
+                         const struct wl_map_options *opt, struct wl_arena *arena,
+                         struct wl_mappings *out, struct wl_error *err)
+{
+    const struct wl_mapper *mapper = wl_mapper_find(d->class);
+    if (mapper == NULL) {
+        return wl_fail(err, WL_ERR_UNSUPPORTED, d->id, "devices of class %s cannot be mapped",
+                       wl_hw_class_name(d->class));
+    }
+    struct wl_residency residency = {0};
+    WL_TRY(wl_residency_run(p, d, opt, arena, &residency, err));
+    struct wl_map_ctx c = {.partition = p,
+                           .graph = p->graph,
+                           .device = d,
+                           .options = opt,
+                           .residency = &residency,
+                           .gemm_efficiency = 1,
+                           .vector_efficiency = 1};
+    if (opt->runtime != NULL) {
+        c.gemm_efficiency = runtime_share(opt->runtime->gemm_efficiency, d->class);
+        c.vector_efficiency = runtime_share(opt->runtime->vector_efficiency, d->class);
+    }
+    wl_map_pipes(&c);
+    struct wl_mapping *items = WL_ARRAY(arena, struct wl_mapping, p->count);
+    WL_TRY_PTR(items, err);
+    struct wl_event_sink sink = {.count = 0};
+    for (int32_t i = 0; i < p->count; i++) {
+        map_one(&c, mapper, &p->subgraphs[i], &items[i], &sink);
+        items[i].events = WL_ARRAY(arena, struct wl_event_count, sink.count);
+        WL_TRY_PTR(items[i].events, err);
+        memcpy(items[i].events, sink.items, (size_t)sink.count * sizeof(sink.items[0]));
+        items[i].event_count = sink.count;
+    }
+    *out = (struct wl_mappings){
+        .device = d, .partition = p, .options = *opt, .items = items, .count = p->count};
+    return WL_OK;
+}

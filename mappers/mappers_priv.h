@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mappers_priv: what the mappers share. Only files of mappers/ include this. */
+#ifndef WL_MAPPERS_PRIV_H
+#define WL_MAPPERS_PRIV_H
+
+#include "mappers.h"
+
+/* Events of one subgraph while they are counted; far more than a subgraph ever has. */
+#define WL_SINK_MAX 64
+
+struct wl_event_sink {
+    struct wl_event_count items[WL_SINK_MAX];
+    int32_t count;
+};
+
+/* Which pipe serves a precision, and at which precision it then computes. */
+struct wl_pipe_choice {
+    int32_t pipe; /* WL_NONE: the device has none */
+    enum wl_precision precision;
+};
+
+/* What stays the same for all subgraphs of a run. */
+struct wl_map_ctx {
+    const struct wl_partition *partition;
+    const struct wl_graph *graph;
+    const struct wl_device *device;
+    const struct wl_map_options *options;
+    const struct wl_residency *residency;
+    double gemm_efficiency;                       /* the runtime's, for this class (0..1] */
+    double vector_efficiency;                     /* the same */
+    int32_t units;                                /* that the analysis may use */
+    struct wl_pipe_choice matrix[WL_PREC_COUNT];  /* best matrix pipe, or WL_NONE */
+    struct wl_pipe_choice vector[WL_PREC_COUNT];  /* best vector pipe */
+    struct wl_pipe_choice special[WL_PREC_COUNT]; /* special-function pipe, or WL_NONE */
+};
+
+/*
+ * A class of devices: one file, ending in one of these. `map` fills counts of one subgraph; it is
+ * called with `out` zeroed but for level_share and the eff_ fields (1), and traffic (the
+ * residency's). It cannot fail.
+ */
+struct wl_mapper {
+    enum wl_hw_class class;
+    const char *name;
+    /* Innermost level that keeps data from one subgraph to the next. */
+    int32_t (*kept_level)(const struct wl_device *d);
+    void (*map)(const struct wl_map_ctx *c, const struct wl_subgraph *s, struct wl_mapping *out,
+                struct wl_event_sink *events);
+};
+
+extern const struct wl_mapper wl_mapper_cpu;
+extern const struct wl_mapper wl_mapper_gpu;
+extern const struct wl_mapper wl_mapper_tpu;
+extern const struct wl_mapper wl_mapper_kpu;
+/* The mapper of a class (mapper_table.c). */
+const struct wl_mapper *wl_mapper_find(enum wl_hw_class class);
+
+static inline double wl_max_d(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+static inline double wl_min_d(double a, double b)
+{
+    return a < b ? a : b;
+}
+
+static inline double wl_ceil_div_d(int64_t a, int64_t b)
+{
+    return (double)wl_ceil_div_i64(a, b);
+}
+
+/* ---- common.c -------------------------------------------------------------------------------- */
+
+/* Adds to the event of this kind and precision; zero counts leave no entry. */
+void wl_sink_add(struct wl_event_sink *sink, enum wl_event event, enum wl_precision precision,
+                 double count);
+
+/*
+ * The events of all memory levels from the final traffic: a read of level l passes through every
+ * inner level, so it is also a write (fill) of level l - 1; a write into level l was a read of
+ * level l - 1.
+ */
+void wl_sink_levels(struct wl_event_sink *sink, const struct wl_device *d,
+                    const struct wl_traffic *traffic);
+
+/* Precision of the subgraph's main arithmetic under the policy (before the device is asked). */
+enum wl_precision wl_map_precision(const struct wl_map_ctx *c, const struct wl_subgraph *s);
+
+/* Fills units and the pipe choices of `c` (device and options are set). */
+void wl_map_pipes(struct wl_map_ctx *c);
+
+/* Bytes of one tensor of the subgraph per execution; 0 when it stays inside. */
+double wl_map_tensor_bytes(const struct wl_map_ctx *c, const struct wl_subgraph *s, int32_t tensor);
+
+/* Bytes of the operands of a list, one execution. */
+double wl_map_list_bytes(const struct wl_map_ctx *c, const struct wl_operand *list, int32_t count);
+
+/* MACs of the subgraph that no product describes, all executions. */
+double wl_map_loose_macs(const struct wl_subgraph *s);
+
+/* Adds one use of a pipe; uses of the same pipe are merged. */
+void wl_map_use_pipe(struct wl_mapping *m, int32_t pipe, double cycles, double executed_ops);
+
+/* Main pipe of a mapping: the one with most cycles among those with operations. */
+void wl_map_finish_pipes(struct wl_mapping *m);
+
+/*
+ * How often operands are read through a memory of `elems` elements when an M x N x K product is
+ * blocked for it: both once when an operand or the result fits, else square blocks.
+ */
+void wl_map_reload(double m, double n, double k, double elems, double *left, double *right);
+
+/* Remembers the product with most work for notes. */
+void wl_map_note_product(struct wl_mapping *m, const struct wl_tiling *t);
+
+/* ---- winograd.c --------------------------------------------------------------------------------
+ */
+
+/* A convolution as Winograd F(t x t, 3 x 3) executes it, per execution. */
+struct wl_winograd {
+    int64_t g, m, n, k;     /* (t+2)^2 products of tiles x channels */
+    double transform_ops;   /* additions and multiplications of both transforms */
+    double workspace_elems; /* transformed inputs and outputs */
+    int32_t tile;
+};
+/* False when the convolution is not 3x3, stride 1, undilated, ungrouped, or the runtime lacks it.
+ */
+bool wl_winograd_plan(const struct wl_map_ctx *c, const struct wl_product *p,
+                      struct wl_winograd *out);
+
+#endif
