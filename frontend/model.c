@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * frontend/model.c: the front end from bytes to an inferred graph, one step after another. Memory is
+ * limited in proportion to the graph part of the file, so that a small hostile file cannot ask for
+ * much: FREE_BYTES, and GRAPH_FACTOR bytes for each byte that the scan kept.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "frontend_priv.h"
+
+#define FREE_BYTES ((size_t)80 << 20)
+#define GRAPH_FACTOR 48
+#define NODES_FREE 200000 /* nodes after inlining, beyond 64 for each node in the file */
+
+static void *unpack_alloc(void *data, size_t size)
+{
+    return wl_arena_alloc(data, size);
+}
+
+static void unpack_free(void *data, void *pointer)
+{
+    (void)data;
+    (void)pointer;
+}
+
+static wl_status unpack_shell(struct wl_fe *fe)
+{
+    ProtobufCAllocator allocator = {unpack_alloc, unpack_free, &fe->shell};
+    fe->model =
+        onnx__model_proto__unpack(&allocator, fe->scan.shell.bytes, fe->scan.shell.data);
+    if (fe->model == NULL || fe->model->graph == NULL) {
+        return wl_fail(fe->err, WL_ERR_PARSE, fe->path,
+                       "not an ONNX model, or a damaged one: its messages do not decode; expected "
+                       "a file written by an ONNX exporter");
+    }
+    return WL_OK;
+}
+
+static wl_status tables_init(struct wl_fe *fe)
+{
+    if (wl_graph_init(fe->g, &fe->m->arena, &fe->m->diags, fe->err) != WL_OK ||
+        wl_strmap_init(&fe->op_names, &fe->work) != WL_OK ||
+        wl_strmap_init(&fe->functions, &fe->work) != WL_OK) {
+        return wl_fail_nomem(fe->err);
+    }
+    int64_t nodes = fe->scan.node_count + (int64_t)(fe->scan.shell.bytes / 8);
+    fe->node_limit = (int32_t)wl_min_i64(NODES_FREE + 64 * nodes, 1 << 26);
+    return WL_OK;
+}
+
+static void note_absent(struct wl_fe *fe)
+{
+    if (fe->scan.absent_payloads > 0) {
+        wl_diag_add(fe->g->diags, WL_SEV_INFO, "absent-weights", fe->path,
+                    "%d tensors have no stored elements; shapes and work do not depend on them",
+                    (int)fe->scan.absent_payloads);
+    }
+}
+
+/* The chain. */
+static wl_status load(struct wl_fe *fe)
+{
+    WL_TRY(unpack_shell(fe));
+    WL_TRY(tables_init(fe));
+    note_absent(fe);
+    WL_TRY(wl_fe_bind(fe));
+    WL_TRY(wl_fe_import(fe));
+    WL_TRY(wl_fe_sort(fe));
+    WL_TRY(wl_fe_infer(fe));
+    WL_TRY(wl_graph_index(fe->g, fe->err));
+    WL_TRY(wl_fe_repeat(fe));
+    WL_TRY(wl_fe_bind_check(fe));
+    wl_fe_count_parameters(fe);
+    return WL_OK;
+}
+
+/* Exhaustion of a limit that model.c set is the file's fault. */
+static wl_status name_limit(const struct wl_fe *fe, wl_status status, size_t limit)
+{
+    if (status != WL_ERR_NOMEM ||
+        (fe->m->arena.used_bytes < limit / 2 && fe->shell.used_bytes < limit / 2 &&
+         fe->work.used_bytes < limit / 2)) {
+        return status;
+    }
+    return wl_fail(fe->err, WL_ERR_LIMIT, fe->path,
+                   "its graph needs more than %zu MiB, out of proportion to its size", limit >> 20);
+}
+
+static wl_status load_bytes(const uint8_t *bytes, size_t count, struct wl_fe *fe)
+{
+    struct wl_model *m = fe->m;
+    WL_TRY(wl_scan_run(bytes, count, fe->path, &fe->scan, fe->err));
+    size_t limit = FREE_BYTES + GRAPH_FACTOR * (fe->scan.shell.bytes + fe->scan.nodes.bytes);
+    wl_arena_init(&m->arena, limit);
+    wl_arena_init(&fe->shell, limit);
+    wl_arena_init(&fe->work, limit);
+    wl_diag_init(&m->diags, &m->arena);
+    m->file_bytes = (int64_t)count;
+    m->path = wl_arena_strndup(&m->arena, fe->path, strlen(fe->path));
+    wl_status status = m->path == NULL ? wl_fail_nomem(fe->err) : load(fe);
+    status = name_limit(fe, status, limit);
+    wl_arena_done(&fe->shell);
+    wl_arena_done(&fe->work);
+    wl_scan_done(&fe->scan);
+    if (status != WL_OK) {
+        wl_arena_done(&m->arena);
+    }
+    return status;
+}
+
+wl_status wl_model_load_bytes(const uint8_t *bytes, size_t count, const char *path,
+                              const struct wl_frontend_options *opt, struct wl_model *out,
+                              struct wl_error *err)
+{
+    static const struct wl_frontend_options none = {.batch = 0};
+    struct wl_model model = {.path = NULL};
+    struct wl_error unheard;
+    struct wl_fe fe = {.m = out,
+                       .g = &out->graph,
+                       .opt = opt == NULL ? &none : opt,
+                       .path = path == NULL ? "model" : path,
+                       .err = err == NULL ? &unheard : err};
+    *out = model;
+    wl_status status = load_bytes(bytes, count, &fe);
+    if (status != WL_OK) {
+        *out = model;
+    }
+    return status;
+}
+
+wl_status wl_model_load(const char *path, const struct wl_frontend_options *opt,
+                        struct wl_model *out, struct wl_error *err)
+{
+    struct wl_file file;
+    WL_TRY(wl_file_open(path, &file, err));
+    wl_status status = wl_model_load_bytes(file.data, file.bytes, path, opt, out, err);
+    wl_file_close(&file);
+    return status;
+}
+
+void wl_model_done(struct wl_model *m)
+{
+    if (m != NULL) {
+        wl_arena_done(&m->arena);
+        *m = (struct wl_model){.path = NULL};
+    }
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * frontend/types.c: declared types. Those of inputs are facts; those of other tensors (value_info,
+ * outputs) fill what inference does not know, and are diagnosed where they contradict it.
+ */
+#include <string.h>
+
+#include "frontend_priv.h"
+
+#define TYPE_CASE(x) ONNX__TYPE_PROTO__VALUE_##x
+#define DIM_CASE(x) ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_##x
+
+static enum wl_dtype dtype_of(int32_t number)
+{
+    return number > 0 && number < WL_DT_COUNT ? (enum wl_dtype)number : WL_DT_UNDEFINED;
+}
+
+/* Sequence of X and optional of X: kind from the outside, element from the inside. */
+static struct wl_fe_type type_wrapped(const Onnx__TypeProto *elem, bool optional)
+{
+    struct wl_fe_type t = wl_fe_type_read(elem);
+    if (optional) {
+        t.kind = t.kind == WL_TYPE_SEQUENCE ? WL_TYPE_OPTIONAL_SEQUENCE : WL_TYPE_OPTIONAL;
+    } else {
+        t.kind = WL_TYPE_SEQUENCE;
+    }
+    return t;
+}
+
+struct wl_fe_type wl_fe_type_read(const Onnx__TypeProto *tp)
+{
+    struct wl_fe_type t = {WL_TYPE_UNKNOWN, WL_DT_UNDEFINED, NULL};
+    if (tp == NULL) {
+        return t;
+    }
+    switch (tp->value_case) {
+    case TYPE_CASE(TENSOR_TYPE):
+        return (struct wl_fe_type){WL_TYPE_TENSOR, dtype_of(tp->tensor_type->elem_type),
+                                   tp->tensor_type->shape};
+    case TYPE_CASE(SPARSE_TENSOR_TYPE):
+        return (struct wl_fe_type){WL_TYPE_SPARSE, dtype_of(tp->sparse_tensor_type->elem_type),
+                                   tp->sparse_tensor_type->shape};
+    case TYPE_CASE(SEQUENCE_TYPE):
+        return type_wrapped(tp->sequence_type->elem_type, false);
+    case TYPE_CASE(OPTIONAL_TYPE):
+        return type_wrapped(tp->optional_type->elem_type, true);
+    case TYPE_CASE(MAP_TYPE):
+        t.kind = WL_TYPE_MAP;
+        return t;
+    case TYPE_CASE(OPAQUE_TYPE):
+        t.kind = WL_TYPE_OPAQUE;
+        return t;
+    default:
+        return t;
+    }
+}
+
+bool wl_fe_type_known(const Onnx__TypeProto *tp)
+{
+    return wl_fe_type_read(tp).kind != WL_TYPE_UNKNOWN;
+}
+
+/* ---- inputs --------------------------------------------------------------------------------- */
+
+static const char *param_of(const Onnx__TensorShapeProto__Dimension *d)
+{
+    bool named = d->value_case == DIM_CASE(DIM_PARAM) && d->dim_param != NULL &&
+                 d->dim_param[0] != '\0' && strcmp(d->dim_param, "?") != 0;
+    return named ? d->dim_param : NULL;
+}
+
+/* Dim `axis` of an input: a number, the file's symbol, or a symbol made for an unnamed dim. */
+static wl_status input_dim(struct wl_fe *fe, int32_t tensor,
+                           const Onnx__TensorShapeProto__Dimension *d, size_t axis,
+                           struct wl_dim *out)
+{
+    struct wl_graph *g = fe->g;
+    if (d->value_case == DIM_CASE(DIM_VALUE)) {
+        if (d->dim_value < 0) {
+            return wl_fail(fe->err, WL_ERR_INVALID, fe->path,
+                           "input \"%s\" has dimension %lld; dimensions are zero or more, or a "
+                           "name",
+                           wl_fe_tensor_z(fe, tensor), (long long)d->dim_value);
+        }
+        *out = wl_dim_known(d->dim_value);
+        return WL_OK;
+    }
+    const char *name = param_of(d);
+    if (name == NULL && axis == 0 && g->batch_symbol != NULL &&
+        strcmp(g->batch_symbol, "batch") == 0) {
+        name = g->batch_symbol;
+    }
+    if (name == NULL) {
+        name = wl_arena_printf(g->arena, "%s:%zu", wl_fe_tensor_z(fe, tensor), axis);
+        WL_TRY_PTR(name, fe->err);
+    }
+    *out = wl_dim_symbol(&g->dims, name);
+    return WL_OK;
+}
+
+wl_status wl_fe_type_input(struct wl_fe *fe, int32_t tensor, const Onnx__TypeProto *tp,
+                           bool is_first)
+{
+    struct wl_graph *g = fe->g;
+    struct wl_fe_type t = wl_fe_type_read(tp);
+    g->tensors[tensor].type_kind = t.kind == WL_TYPE_UNKNOWN ? WL_TYPE_TENSOR : t.kind;
+    g->tensors[tensor].dtype = t.dtype;
+    if (t.shape == NULL) {
+        return WL_OK;
+    }
+    if (t.shape->n_dim > WL_RANK_MAX) {
+        return wl_fail(fe->err, WL_ERR_INVALID, fe->path,
+                       "input \"%s\" has more than %d dimensions; ONNX models have a few",
+                       wl_fe_tensor_z(fe, tensor), WL_RANK_MAX);
+    }
+    struct wl_dim *dims = WL_ARRAY(g->arena, struct wl_dim, t.shape->n_dim);
+    WL_TRY_PTR(dims, fe->err);
+    int64_t elems = 1;
+    for (size_t i = 0; i < t.shape->n_dim; i++) {
+        WL_TRY(input_dim(fe, tensor, t.shape->dim[i], i, &dims[i]));
+        int64_t size = wl_dim_is_known(dims[i]) ? wl_max_i64(dims[i].value, 1) : 1;
+        if (!wl_mul_i64(elems, size, &elems) || elems > INT64_MAX / 256) {
+            return wl_fail(fe->err, WL_ERR_INVALID, fe->path,
+                           "the dimensions of input \"%s\" overflow; a tensor holds fewer than "
+                           "2^55 elements",
+                           wl_fe_tensor_z(fe, tensor));
+        }
+    }
+    g->tensors[tensor].rank = (int32_t)t.shape->n_dim;
+    g->tensors[tensor].dims = dims;
+    if (is_first && t.shape->n_dim > 0) {
+        g->batch_input = tensor;
+    }
+    return WL_OK;
+}
+
+/* ---- declared against inferred -------------------------------------------------------------- */
+
+static void mismatch(struct wl_fe *fe, int32_t tensor, const char *what)
+{
+    wl_diag_add(fe->g->diags, WL_SEV_WARNING, "shape-mismatch", wl_fe_tensor_z(fe, tensor),
+                "the file declares another %s than its graph computes; the computed one is used",
+                what);
+}
+
+/* A declared dim for one that inference left unknown. */
+static struct wl_dim declared_dim(struct wl_fe *fe, const Onnx__TensorShapeProto__Dimension *d)
+{
+    if (d->value_case == DIM_CASE(DIM_VALUE)) {
+        return fe->old_batch == 0 && d->dim_value >= 0 ? wl_dim_known(d->dim_value)
+                                                       : wl_dim_unknown();
+    }
+    const char *name = param_of(d);
+    if (name == NULL) {
+        return wl_dim_unknown();
+    }
+    if (wl_dim_find_symbol(&fe->g->dims, name) != WL_NONE) {
+        return wl_dim_symbol(&fe->g->dims, name);
+    }
+    return wl_dim_data_symbol(&fe->g->dims, name, wl_dim_unknown());
+}
+
+/* Shapes are shared between tensors: one is copied before it is changed. */
+static wl_status refine_dim(struct wl_fe *fe, int32_t tensor, int32_t axis, struct wl_dim dim,
+                            bool *copied)
+{
+    struct wl_tensor *t = &fe->g->tensors[tensor];
+    if (!*copied) {
+        struct wl_dim *dims =
+            wl_arena_copy(fe->g->arena, t->dims, (size_t)t->rank * sizeof(*t->dims));
+        WL_TRY_PTR(dims, fe->err);
+        t->dims = dims;
+        *copied = true;
+    }
+    t->dims[axis] = dim;
+    return WL_OK;
+}
+
+static wl_status take_shape(struct wl_fe *fe, int32_t tensor, const Onnx__TensorShapeProto *shape)
+{
+    if (shape->n_dim > WL_RANK_MAX) {
+        return WL_OK;
+    }
+    struct wl_dim *dims = WL_ARRAY(fe->g->arena, struct wl_dim, shape->n_dim);
+    WL_TRY_PTR(dims, fe->err);
+    for (size_t i = 0; i < shape->n_dim; i++) {
+        dims[i] = declared_dim(fe, shape->dim[i]);
+    }
+    fe->g->tensors[tensor].rank = (int32_t)shape->n_dim;
+    fe->g->tensors[tensor].dims = dims;
+    return WL_OK;
+}
+
+static wl_status merge_shape(struct wl_fe *fe, int32_t tensor, const Onnx__TensorShapeProto *shape)
+{
+    const struct wl_tensor *t = &fe->g->tensors[tensor];
+    if (t->rank == WL_NONE) {
+        return take_shape(fe, tensor, shape);
+    }
+    if ((size_t)t->rank != shape->n_dim) {
+        mismatch(fe, tensor, "rank");
+        return WL_OK;
+    }
+    bool copied = false;
+    for (int32_t i = 0; i < t->rank; i++) {
+        const Onnx__TensorShapeProto__Dimension *d = shape->dim[i];
+        if (wl_dim_is_unknown(t->dims[i])) {
+            struct wl_dim dim = declared_dim(fe, d);
+            if (!wl_dim_is_unknown(dim)) {
+                WL_TRY(refine_dim(fe, tensor, i, dim, &copied));
+            }
+        } else if (d->value_case == DIM_CASE(DIM_VALUE) && wl_dim_is_known(t->dims[i]) &&
+                   t->dims[i].value != d->dim_value && fe->old_batch == 0) {
+            mismatch(fe, tensor, "shape");
+            break;
+        }
+    }
+    return WL_OK;
+}
+
+wl_status wl_fe_type_merge(struct wl_fe *fe, int32_t tensor, const Onnx__TypeProto *tp)
+{
+    struct wl_tensor *t = &fe->g->tensors[tensor];
+    struct wl_fe_type declared = wl_fe_type_read(tp);
+    if (declared.kind == WL_TYPE_UNKNOWN) {
+        return WL_OK;
+    }
+    bool inferred = t->dtype != WL_DT_UNDEFINED || t->rank != WL_NONE;
+    if (!inferred && (t->type_kind == WL_TYPE_TENSOR || t->type_kind == WL_TYPE_UNKNOWN)) {
+        t->type_kind = declared.kind;
+    }
+    if (t->dtype == WL_DT_UNDEFINED) {
+        t->dtype = declared.dtype;
+    } else if (declared.dtype != WL_DT_UNDEFINED && declared.dtype != t->dtype) {
+        mismatch(fe, tensor, "element type");
+    }
+    if (declared.shape == NULL || t->type_kind != declared.kind) {
+        return WL_OK;
+    }
+    return merge_shape(fe, tensor, declared.shape);
+}
