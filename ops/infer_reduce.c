@@ -179,7 +179,9 @@ static void fold_all(struct wl_op_ctx *c, enum fold k, const struct wl_value *v,
     int64_t index[WL_RANK_MAX] = {0};
     int32_t rank = wl_op_in_rank(c, 0);
     bool seen[WL_VALUE_MAX] = {false};
-    if (!wl_op_in_known_dims(c, 0, dims)) {
+    int64_t elems;
+    if (!wl_op_in_known_dims(c, 0, dims) ||
+        !wl_tensor_elems_known(c->g, wl_node_input(c->node, 0), &elems) || elems != v->count) {
         return;
     }
     reduced_strides(dims, rank, mask, strides);
