@@ -12,7 +12,8 @@ static struct wl_cli_analysis *self(void *target)
     return target;
 }
 
-/* ---- model options ----------------------------------------------------------------------------- */
+/* ---- model options -----------------------------------------------------------------------------
+ */
 
 static wl_status set_batch(void *target, const char *value, struct wl_error *err)
 {
@@ -124,7 +125,8 @@ const struct wl_option wl_model_options[] = {
     {"models", "DIR", "model zoo instead of the one beside the program", set_models},
     {NULL, NULL, NULL, NULL}};
 
-/* ---- device options ---------------------------------------------------------------------------- */
+/* ---- device options ----------------------------------------------------------------------------
+ */
 
 static wl_status set_hw(void *target, const char *value, struct wl_error *err)
 {
@@ -153,14 +155,13 @@ static wl_status parse_precision(const char *option, const char *value, enum wl_
 
 static wl_status set_precision(void *target, const char *value, struct wl_error *err)
 {
-    return parse_precision("--precision", value, &self(target)->request.precision.activations,
-                           err);
+    return parse_precision("--precision", value, &self(target)->request.precision.activations, err);
 }
 
 static wl_status set_weight_precision(void *target, const char *value, struct wl_error *err)
 {
-    return parse_precision("--weight-precision", value,
-                           &self(target)->request.precision.weights, err);
+    return parse_precision("--weight-precision", value, &self(target)->request.precision.weights,
+                           err);
 }
 
 static wl_status set_kv_precision(void *target, const char *value, struct wl_error *err)
@@ -284,14 +285,15 @@ const struct wl_option wl_device_options[] = {
     {"explain", "SUBGRAPH", "print the arithmetic of one subgraph (id or name)", set_explain},
     {NULL, NULL, NULL, NULL}};
 
-/* ---- shared steps -------------------------------------------------------------------------------- */
+/* ---- shared steps
+ * -------------------------------------------------------------------------------- */
 
 void wl_cli_analysis_init(struct wl_cli_analysis *a)
 {
     memset(a, 0, sizeof(*a));
     wl_arena_init(&a->arena, 0);
-    a->request.precision = (struct wl_precision_policy){WL_PREC_NATIVE, WL_PREC_NATIVE,
-                                                        WL_PREC_NATIVE};
+    a->request.precision =
+        (struct wl_precision_policy){WL_PREC_NATIVE, WL_PREC_NATIVE, WL_PREC_NATIVE};
     a->report = (struct wl_report_options){
         .format = WL_FORMAT_TEXT, .views = WL_VIEW_SUMMARY, .width = 100};
 }

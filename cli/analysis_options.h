@@ -29,8 +29,8 @@ extern const struct wl_option wl_device_options[]; /* hw, precision, power mode 
 void wl_cli_analysis_init(struct wl_cli_analysis *a);
 void wl_cli_analysis_done(struct wl_cli_analysis *a);
 /* `name` as given: a path, or a zoo name (then the zoo's default dims are added to the request). */
-wl_status wl_cli_resolve_model(struct wl_cli_analysis *a, const char *name, struct wl_error *err)
-    WL_MUST_CHECK;
+wl_status wl_cli_resolve_model(struct wl_cli_analysis *a, const char *name,
+                               struct wl_error *err) WL_MUST_CHECK;
 /* With --strict: UNSUPPORTED when the list holds a warning or worse. */
 wl_status wl_cli_check_strict(const struct wl_cli_analysis *a, const struct wl_diag_list *diags,
                               struct wl_error *err) WL_MUST_CHECK;

@@ -35,7 +35,8 @@ int wl_cmd_hw(int argc, char **argv);
 int wl_cmd_models(int argc, char **argv);
 int wl_cmd_power(int argc, char **argv);
 
-/* ---- options (options.c) ---------------------------------------------------------------------- */
+/* ---- options (options.c) ----------------------------------------------------------------------
+ */
 
 /*
  * One option. `set` stores the text into the command's own struct (`value` is "" for a flag, where

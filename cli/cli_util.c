@@ -63,8 +63,8 @@ static char *binary_dir(struct wl_arena *arena)
 }
 
 /*
- * `name` (registry, models) as installed (../share/wattline/<name>) or in a checkout: a folder of that
- * name above the binary, next to a CMakeLists.txt, at most five levels up (build/preset/...).
+ * `name` (registry, models) as installed (../share/wattline/<name>) or in a checkout: a folder of
+ * that name above the binary, next to a CMakeLists.txt, at most five levels up (build/preset/...).
  */
 static const char *data_dir(struct wl_arena *arena, const char *name)
 {
@@ -149,7 +149,8 @@ const char *wl_cli_models_dir(struct wl_arena *arena, const char *option)
     return from_env != NULL && *from_env != '\0' ? from_env : data_dir(arena, "models");
 }
 
-/* ---- output and numbers ------------------------------------------------------------------------ */
+/* ---- output and numbers ------------------------------------------------------------------------
+ */
 
 wl_status wl_cli_output(const char *path, const struct wl_buf *text, struct wl_error *err)
 {
@@ -160,8 +161,7 @@ wl_status wl_cli_output(const char *path, const struct wl_buf *text, struct wl_e
         return wl_file_write(path, text->data, text->len, err);
     }
     if (fwrite(text->data, 1, text->len, stdout) != text->len || fflush(stdout) != 0) {
-        return wl_fail(err, WL_ERR_IO, "standard output", "cannot be written: %s",
-                       strerror(errno));
+        return wl_fail(err, WL_ERR_IO, "standard output", "cannot be written: %s", strerror(errno));
     }
     return WL_OK;
 }

@@ -46,9 +46,8 @@ static wl_status open_device(struct wl_cli_analysis *a, struct session *s, struc
     s->registry_open = true;
     WL_TRY(wl_registry_load(&s->registry, a->hw, &spec, err));
     WL_TRY(wl_spec_device(spec, a->request.power_mode, device, err));
-    return wl_runtime_load(&s->registry,
-                           a->request.runtime == NULL ? "generic" : a->request.runtime, runtime,
-                           err);
+    return wl_runtime_load(
+        &s->registry, a->request.runtime == NULL ? "generic" : a->request.runtime, runtime, err);
 }
 
 /* The subgraph that --explain names, by id or by name. */

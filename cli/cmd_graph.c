@@ -28,13 +28,13 @@ static wl_status graph(struct wl_cli_analysis *a, const char *model, struct wl_e
     WL_TRY(wl_cli_resolve_model(a, model, err));
     /* Symbols stay symbolic, but a partition needs numbers: then a zoo model's defaults apply. */
     bool numbers = a->request.fusion != NULL;
-    struct wl_frontend_options front = {
-        .batch = a->request.batch,
-        .dims = a->request.dims,
-        .dim_count = a->request.dim_count,
-        .default_dims = a->request.default_dims,
-        .default_dim_count = numbers ? a->request.default_dim_count : 0,
-        .keep_symbolic = !numbers};
+    struct wl_frontend_options front = {.batch = a->request.batch,
+                                        .dims = a->request.dims,
+                                        .dim_count = a->request.dim_count,
+                                        .default_dims = a->request.default_dims,
+                                        .default_dim_count =
+                                            numbers ? a->request.default_dim_count : 0,
+                                        .keep_symbolic = !numbers};
     WL_TRY(wl_model_load(a->request.model, &front, &m, err));
     wl_buf_init(&text);
     wl_status status = run_graph(a, &m, &text, err);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cli/options.c: command-line options from tables. getopt and argp report errors in their own two-line
- * form and cannot offer the nearest name; scripts are promised one line, so this walks argv itself.
+ * cli/options.c: command-line options from tables. getopt and argp report errors in their own
+ * two-line form and cannot offer the nearest name; scripts are promised one line, so this walks
+ * argv itself.
  */
 #include <stdio.h>
 #include <string.h>
@@ -116,14 +117,13 @@ wl_status wl_cli_parse_options(const struct wl_cli_parse *p, int argc, char **ar
         bool is_option = options && argv[i][0] == '-' && argv[i][1] != '\0';
         if (is_option && strcmp(argv[i], "--") == 0) {
             options = false;
-        } else if (is_option &&
-                   (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)) {
+        } else if (is_option && (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)) {
             print_help(p);
             *exit_code = WL_EXIT_OK;
             return WL_ERR_USAGE;
         } else if (is_option && argv[i][1] != '-') {
-            *exit_code = wl_cli_usage(p->command, "unknown option %s; options begin with --",
-                                      argv[i]);
+            *exit_code =
+                wl_cli_usage(p->command, "unknown option %s; options begin with --", argv[i]);
             return WL_ERR_USAGE;
         } else if (is_option) {
             *exit_code = take_option(p, argc, argv, &i);
