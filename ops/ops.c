@@ -160,7 +160,6 @@ wl_status wl_ops_count(struct wl_graph *g, struct wl_error *err)
     for (int32_t id = 0; id < g->node_count; id++) {
         WL_TRY(count_node(g, id, err));
     }
-    wl_ops_charge_branches(g);
     return WL_OK;
 }
 

@@ -141,11 +141,6 @@ struct wl_op {
 };
 
 /*
- * Rows with WL_OPF_BLOCKS (ops/control.c) type the inputs of their bodies, set `repeat` of the nodes
- * in them (the parent's repeat times the trip count; 0 in the branch of an If that a known condition
- * excludes) and then call infer_block. A node's repeat is therefore final before it is inferred;
- * nodes of the main block start with repeat 1.
- *
  * What a row's functions see. Inference fills the output tensors through the helpers of ops_priv.h;
  * they never fail on unknown input, they leave the output unknown.
  */
@@ -165,11 +160,6 @@ const struct wl_op *wl_op_find(struct wl_str domain, struct wl_str name);
 const struct wl_op *wl_op_table(int32_t *count);
 /* Counts the work of every node of an inferred graph into g->work; sets node.status. */
 wl_status wl_ops_count(struct wl_graph *g, struct wl_error *err) WL_MUST_CHECK;
-/*
- * An If whose condition is unknown charges its costlier branch: sets repeat to 0 in the other one's
- * nodes, with diagnostic "unknown-branch". Called by wl_ops_count, after the work is counted.
- */
-void wl_ops_charge_branches(struct wl_graph *g);
 /* Sum over ops[] that counts as FLOP, plus 2 per MAC; unknown when a part is. */
 struct wl_dim wl_work_flops(struct wl_graph *g, const struct wl_work *w);
 
