@@ -8,6 +8,7 @@
  *
  * Sums run in schedule order and event order, so the same input gives the same bits.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "energy.h"
@@ -32,7 +33,7 @@ static bool level_is_write(enum wl_event e)
     return (((int32_t)e - (int32_t)WL_EV_LEVEL_READ_0) & 1) != 0;
 }
 
-static double unit_pj(const struct wl_device *d, enum wl_event e, uint16_t precision)
+double wl_energy_unit_pj(const struct wl_device *d, enum wl_event e, int precision)
 {
     int32_t level = event_level(e);
     if (level != WL_NONE) {
@@ -42,21 +43,22 @@ static double unit_pj(const struct wl_device *d, enum wl_event e, uint16_t preci
     return d->event_pj[e][precision < WL_PREC_COUNT ? precision : 0];
 }
 
-static const char *row_name(const struct wl_device *d, enum wl_event e, int column,
-                            struct wl_arena *arena)
+const char *wl_energy_event_name(const struct wl_device *d, enum wl_event e, int precision,
+                                 char *out, size_t out_size)
 {
     const struct wl_event_info *info = wl_event_info(e);
     int32_t level = event_level(e);
     if (level != WL_NONE) {
         int32_t l = level < d->level_count ? level : d->level_count - 1;
-        return wl_arena_printf(arena, "%s_%s", d->levels[l].name,
-                               level_is_write(e) ? "write" : "read");
+        (void)snprintf(out, out_size, "%s_%s", d->levels[l].name,
+                       level_is_write(e) ? "write" : "read");
+    } else if (info->by_precision && precision < WL_PREC_COUNT) {
+        (void)snprintf(out, out_size, "%s_%s", info->name,
+                       wl_precision_name((enum wl_precision)precision));
+    } else {
+        (void)snprintf(out, out_size, "%s", info->name);
     }
-    if (column < WL_PREC_COUNT) {
-        return wl_arena_printf(arena, "%s_%s", info->name,
-                               wl_precision_name((enum wl_precision)column));
-    }
-    return info->name;
+    return out;
 }
 
 static wl_status make_rows(const struct wl_mappings *m, const struct slot *slots,
@@ -79,11 +81,13 @@ static wl_status make_rows(const struct wl_mappings *m, const struct slot *slots
         *row = (struct wl_ledger_row){.event = e,
                                       .precision = (enum wl_precision)column,
                                       .count = slots[i].count,
-                                      .unit_pj = unit_pj(d, e, (uint16_t)column),
+                                      .unit_pj = wl_energy_unit_pj(d, e, column),
                                       .energy_j = slots[i].energy_j,
                                       .source = d->event_source[e],
                                       .basis = d->event_basis[e]};
-        row->name = row_name(d, e, column, arena);
+        char name[64];
+        (void)wl_energy_event_name(d, e, column, name, sizeof(name));
+        row->name = wl_arena_strndup(arena, name, strlen(name));
         WL_TRY_PTR(row->name, err);
         out->basis = row->basis > out->basis ? row->basis : out->basis;
     }
@@ -104,7 +108,7 @@ wl_status wl_energy_dynamic(const struct wl_mappings *m, struct wl_arena *arena,
             const struct wl_event_count *c = &map->events[k];
             enum wl_event e = (enum wl_event)c->event;
             const struct wl_event_info *info = wl_event_info(e);
-            double joules = c->count * unit_pj(m->device, e, c->precision) * 1e-12;
+            double joules = c->count * wl_energy_unit_pj(m->device, e, c->precision) * 1e-12;
             int column =
                 info->by_precision && c->precision < WL_PREC_COUNT ? c->precision : WL_PREC_COUNT;
             struct slot *s = &slots[(int)e * COLUMNS + column];

@@ -39,6 +39,12 @@ struct wl_energy {
 double wl_energy_dynamic_j(const struct wl_energy_parts *p);
 double wl_energy_total_j(const struct wl_energy_parts *p);
 
+/* Picojoules of one event: the device's, or the memory level's for reads and writes. */
+double wl_energy_unit_pj(const struct wl_device *d, enum wl_event e, int precision);
+/* "vector_mac_fp32", "dram_read": as the ledger prints it. Writes into `out` and returns it. */
+const char *wl_energy_event_name(const struct wl_device *d, enum wl_event e, int precision,
+                                 char *out, size_t out_size);
+
 /* Fills category_j of every subgraph and the ledger. */
 wl_status wl_energy_dynamic(const struct wl_mappings *m, struct wl_arena *arena,
                             struct wl_energy *out, struct wl_error *err) WL_MUST_CHECK;

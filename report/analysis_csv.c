@@ -55,12 +55,13 @@ static void event_rows(const struct wl_result *r, int32_t i, struct wl_buf *out)
     for (int32_t k = 0; k < m->event_count; k++) {
         const struct wl_event_count *ev = &m->events[k];
         const struct wl_event_info *info = wl_event_info((enum wl_event)ev->event);
-        double unit_pj = r->device.event_pj[ev->event][ev->precision];
+        char name[64];
+        double unit_pj = wl_energy_unit_pj(&r->device, (enum wl_event)ev->event, ev->precision);
         wl_csv_int(out, true, i);
         wl_csv_str(out, false, r->partition->subgraphs[i].name);
-        wl_csv_str(out, false, info->name);
         wl_csv_str(out, false,
-                   info->by_precision ? wl_precision_name((enum wl_precision)ev->precision) : "");
+                   wl_energy_event_name(&r->device, (enum wl_event)ev->event, ev->precision, name,
+                                        sizeof(name)));
         wl_csv_str(out, false, info->group);
         wl_csv_str(out, false, wl_category_name(info->category));
         wl_csv_num(out, false, ev->count);
@@ -75,7 +76,7 @@ void wl_report_analysis_csv(const struct wl_result *r, const struct wl_report_op
 {
     bool events = (opt->views & WL_VIEW_ENERGY) != 0;
     wl_buf_puts(out, events
-                         ? "id,name,event,precision,group,category,count,unit_pj,energy_j\r\n"
+                         ? "id,name,event,group,category,count,unit_pj,energy_j\r\n"
                          : "id,name,pattern,macs,flops,executed_ops,input_bytes,output_bytes,"
                            "weight_bytes,internal_bytes,units_used,utilization,latency_s,compute_s,"
                            "memory_s,overhead_s,bottleneck,compute_j,memory_j,control_j,static_j,"

@@ -104,11 +104,11 @@ static void put_energy(const struct wl_result *r, int32_t i, struct wl_buf *out)
     wl_buf_puts(out, "energy\n");
     for (int32_t k = 0; k < m->event_count; k++) {
         const struct wl_event_count *ev = &m->events[k];
-        const struct wl_event_info *info = wl_event_info((enum wl_event)ev->event);
-        double unit_pj = r->device.event_pj[ev->event][ev->precision];
-        wl_buf_printf(out, "  %s%s%s: %.6g x %.4g pJ = %.6g J\n", info->name,
-                      info->by_precision ? " " : "",
-                      info->by_precision ? wl_precision_name((enum wl_precision)ev->precision) : "",
+        enum wl_event event = (enum wl_event)ev->event;
+        double unit_pj = wl_energy_unit_pj(&r->device, event, ev->precision);
+        char name[CELL];
+        wl_buf_printf(out, "  %s: %.6g x %.4g pJ = %.6g J\n",
+                      wl_energy_event_name(&r->device, event, ev->precision, name, sizeof(name)),
                       ev->count, unit_pj, ev->count * unit_pj * 1e-12);
     }
     wl_buf_printf(out, "  static: %.4g W x %.6g s = %.6g J\n  total %.6g J\n", r->device.idle_w,
