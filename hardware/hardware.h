@@ -108,6 +108,9 @@ struct wl_class_params {
     double noc_bytes_per_cycle; /* per link */
 };
 
+/* What tdp_w and idle_w are of. Only DEVICE figures can be held against the device's own energy. */
+enum wl_power_scope { WL_POWER_DEVICE, WL_POWER_MODULE, WL_POWER_BOARD, WL_POWER_PACKAGE };
+
 struct wl_device {
     const char *id;
     const char *name;
@@ -119,6 +122,8 @@ struct wl_device {
     double tdp_w, power_limit_w, idle_w;
     double gated_idle_w;    /* idle with unused units switched off; = idle_w where it cannot */
     enum wl_basis power_basis, idle_basis;
+    bool power_estimated;   /* the mode has no watts of its own: nearest mode x ratio of clocks */
+    enum wl_power_scope power_scope;
     int32_t group_count, pipe_count, level_count;
     struct wl_unit_group groups[WL_GROUPS_MAX];
     struct wl_pipe pipes[WL_PIPES_MAX];
@@ -142,10 +147,32 @@ bool wl_device_supports(const struct wl_device *d, enum wl_precision prec);
  * nearest wider one. WL_PREC_COUNT when it has none at all.
  */
 enum wl_precision wl_device_nearest(const struct wl_device *d, enum wl_precision prec);
+/*
+ * MACs of one instruction of a CPU or GPU (a warp's): lanes x what the type packs over fp32; of a
+ * matrix pipe rows x cols x depth at 16 bit, in proportion for other widths.
+ */
+double wl_pipe_macs_per_instruction(const struct wl_device *d, const struct wl_pipe *p,
+                                    enum wl_precision prec);
+/*
+ * Watts of a saturating GEMM in `prec`, before the power bound: dynamic energy per MAC, with the reuse
+ * that registers and caches give a large product, x the peak MAC rate, plus idle. 0: unsupported.
+ */
+double wl_device_gemm_power_w(const struct wl_device *d, enum wl_precision prec);
+/* Whether its watts are a datasheet figure of the device alone, so that its GEMM can be held against them. */
+bool wl_device_power_checkable(const struct wl_device *d);
+/* The precisions the device is bought for: those the check of GEMM power looks at. */
+bool wl_device_main_precision(const struct wl_device *d, enum wl_precision prec);
 /* Main memory: the last level. */
 const struct wl_level *wl_device_dram(const struct wl_device *d);
 
 /* ---- specs and the registry -------------------------------------------------------------------- */
+
+/* Something wrong with a registry file. A warning is worth a look but does not stop anything. */
+struct wl_hw_problem {
+    const char *path; /* JSON path: "/memory/2/bandwidth_bps" */
+    const char *message;
+    bool warning;
+};
 
 struct wl_spec; /* a checked spec.json with its tables resolved; private to hardware/ */
 
@@ -154,6 +181,7 @@ struct wl_registry {
     struct wl_arena arena;
     const char **roots;
     int32_t root_count;
+    struct wl_registry_cache *cache; /* files already read; private to hardware/ */
 };
 
 wl_status wl_registry_open(struct wl_registry *r, const char *const *roots, int32_t root_count,
@@ -166,6 +194,10 @@ void wl_registry_close(struct wl_registry *r);
  */
 wl_status wl_registry_load(struct wl_registry *r, const char *id, const struct wl_spec **out,
                            struct wl_error *err) WL_MUST_CHECK;
+
+/* As load, but `path` is a spec.json wherever it lies; every problem is listed, not only the first. */
+wl_status wl_spec_check(struct wl_registry *r, const char *path, struct wl_hw_problem **problems,
+                        int32_t *count, struct wl_error *err) WL_MUST_CHECK;
 
 /*
  * Resolves a spec at a power mode (NULL: the default mode; names compared without case and without

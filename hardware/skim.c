@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * hardware/skim.c: the few figures of `hw list` straight from the text of a spec.json. One pass, no
+ * tree, values of no interest are stepped over: a registry of thousands of devices lists in
+ * milliseconds. It trusts the file to be checked elsewhere and only refuses what is not JSON.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "registry_priv.h"
+
+struct cursor {
+    const char *p, *end, *begin;
+    struct wl_arena *arena;
+    const char *path;
+    bool bad;
+};
+
+static void space(struct cursor *c)
+{
+    while (c->p < c->end && (*c->p == ' ' || *c->p == '\n' || *c->p == '\t' || *c->p == '\r')) {
+        c->p++;
+    }
+}
+
+static bool take(struct cursor *c, char wanted)
+{
+    space(c);
+    if (c->p < c->end && *c->p == wanted) {
+        c->p++;
+        return true;
+    }
+    return false;
+}
+
+/* The bytes between the quotes, escapes left as they are. */
+static struct wl_str string(struct cursor *c)
+{
+    if (!take(c, '"')) {
+        c->bad = true;
+        return WL_STR("");
+    }
+    const char *start = c->p;
+    for (;;) {
+        const char *quote = memchr(c->p, '"', (size_t)(c->end - c->p));
+        if (quote == NULL) {
+            c->bad = true;
+            c->p = c->end;
+            return WL_STR("");
+        }
+        const char *slash = quote;
+        while (slash > start && slash[-1] == '\\') {
+            slash--;
+        }
+        c->p = quote + 1;
+        if ((quote - slash) % 2 == 0) {
+            return (struct wl_str){start, (size_t)(quote - start)};
+        }
+    }
+}
+
+/* Steps over one value of any kind, nested to any depth. */
+static void skip(struct cursor *c)
+{
+    space(c);
+    if (c->p < c->end && *c->p == '"') {
+        (void)string(c);
+        return;
+    }
+    int64_t depth = 0;
+    while (c->p < c->end) {
+        char ch = *c->p;
+        if (ch == '"') {
+            (void)string(c);
+            continue;
+        }
+        if (depth == 0 && (ch == ',' || ch == '}' || ch == ']')) {
+            return;
+        }
+        depth += (ch == '{' || ch == '[') ? 1 : 0;
+        depth -= (ch == '}' || ch == ']') ? 1 : 0;
+        c->p++;
+        if (depth == 0 && (ch == '}' || ch == ']')) {
+            return;
+        }
+    }
+    c->bad = true;
+}
+
+/* Goes to the next key of an object whose '{' is taken; false at its end. */
+static bool next_key(struct cursor *c, struct wl_str *key)
+{
+    (void)take(c, ',');
+    if (c->bad || take(c, '}')) {
+        return false;
+    }
+    *key = string(c);
+    if (!take(c, ':')) {
+        c->bad = true;
+    }
+    return !c->bad;
+}
+
+/* Goes to the next item of an array whose '[' is taken; false at its end. */
+static bool next_item(struct cursor *c)
+{
+    (void)take(c, ',');
+    if (c->bad || take(c, ']')) {
+        return false;
+    }
+    space(c);
+    c->bad = c->p >= c->end;
+    return !c->bad;
+}
+
+static const char *text(struct cursor *c)
+{
+    space(c);
+    if (c->p >= c->end || *c->p != '"') {
+        skip(c);
+        return NULL;
+    }
+    struct wl_str s = string(c);
+    return wl_arena_strndup(c->arena, s.data, s.len);
+}
+
+/* A number, plain or as {"value": ...}. */
+static double number(struct cursor *c)
+{
+    space(c);
+    double out = 0;
+    if (c->p < c->end && *c->p == '{') {
+        struct wl_str key;
+        (void)take(c, '{');
+        while (next_key(c, &key)) {
+            if (wl_str_is(key, "value")) {
+                out = number(c);
+            } else {
+                skip(c);
+            }
+        }
+        return out;
+    }
+    char digits[40];
+    size_t n = 0;
+    const char *start = c->p;
+    skip(c);
+    while (start + n < c->p && n < sizeof(digits) - 1) {
+        digits[n] = start[n];
+        n++;
+    }
+    digits[n] = '\0';
+    return strtod(digits, NULL);
+}
+
+#define NAMES_MAX 32
+
+static int32_t strings(struct cursor *c, const char ***out)
+{
+    const char *found[NAMES_MAX];
+    int32_t count = 0;
+    if (!take(c, '[')) {
+        skip(c);
+        return 0;
+    }
+    while (next_item(c)) {
+        const char *s = text(c);
+        if (s != NULL && count < NAMES_MAX) {
+            found[count++] = s;
+        }
+    }
+    *out = wl_arena_copy(c->arena, found, (size_t)count * sizeof(found[0]));
+    return *out == NULL ? 0 : count;
+}
+
+/* "power": {"tdp_w": ...} */
+static double tdp(struct cursor *c)
+{
+    struct wl_str key;
+    double out = 0;
+    if (!take(c, '{')) {
+        skip(c);
+        return 0;
+    }
+    while (next_key(c, &key)) {
+        if (wl_str_is(key, "tdp_w")) {
+            out = number(c);
+        } else {
+            skip(c);
+        }
+    }
+    return out;
+}
+
+/* "power_modes": [{"name": ...}] */
+static int32_t mode_names(struct cursor *c, const char ***out)
+{
+    const char *found[NAMES_MAX];
+    int32_t count = 0;
+    if (!take(c, '[')) {
+        skip(c);
+        return 0;
+    }
+    while (next_item(c)) {
+        struct wl_str key;
+        if (!take(c, '{')) {
+            skip(c);
+            continue;
+        }
+        while (next_key(c, &key)) {
+            const char *name = NULL;
+            if (wl_str_is(key, "name")) {
+                name = text(c);
+            } else {
+                skip(c);
+            }
+            if (name != NULL && count < NAMES_MAX) {
+                found[count++] = name;
+            }
+        }
+    }
+    *out = wl_arena_copy(c->arena, found, (size_t)count * sizeof(found[0]));
+    return *out == NULL ? 0 : count;
+}
+
+static void pipe_precisions(struct cursor *c, bool *precisions)
+{
+    struct wl_str key;
+    if (!take(c, '{')) {
+        skip(c);
+        return;
+    }
+    while (next_key(c, &key)) {
+        for (int p = 0; p < WL_PREC_COUNT; p++) {
+            precisions[p] =
+                precisions[p] || wl_str_is(key, wl_precision_name((enum wl_precision)p));
+        }
+        skip(c);
+    }
+}
+
+/* "pipes": [{"ops_per_cycle": {"fp32": ...}}] */
+static void pipes(struct cursor *c, bool *precisions)
+{
+    if (!take(c, '[')) {
+        skip(c);
+        return;
+    }
+    while (next_item(c)) {
+        struct wl_str key;
+        if (!take(c, '{')) {
+            skip(c);
+            continue;
+        }
+        while (next_key(c, &key)) {
+            if (wl_str_is(key, "ops_per_cycle")) {
+                pipe_precisions(c, precisions);
+            } else {
+                skip(c);
+            }
+        }
+    }
+}
+
+static int class_of(const char *name)
+{
+    for (int i = 0; name != NULL && i < WL_HW_CLASS_COUNT; i++) {
+        if (strcmp(name, wl_hw_class_name((enum wl_hw_class)i)) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static void member(struct cursor *c, struct wl_str key, struct wl_skim *out)
+{
+    if (wl_str_is(key, "id")) {
+        out->id = text(c);
+    } else if (wl_str_is(key, "name")) {
+        out->name = text(c);
+    } else if (wl_str_is(key, "vendor")) {
+        out->vendor = text(c);
+    } else if (wl_str_is(key, "process")) {
+        out->process = text(c);
+    } else if (wl_str_is(key, "extends")) {
+        out->extends = text(c);
+    } else if (wl_str_is(key, "class")) {
+        out->class = class_of(text(c));
+    } else if (wl_str_is(key, "aliases")) {
+        out->alias_count = strings(c, &out->aliases);
+    } else if (wl_str_is(key, "power")) {
+        out->tdp_w = tdp(c);
+    } else if (wl_str_is(key, "power_modes")) {
+        out->mode_count = mode_names(c, &out->modes);
+    } else if (wl_str_is(key, "pipes")) {
+        pipes(c, out->precisions);
+    } else {
+        skip(c);
+    }
+}
+
+wl_status wl_skim_spec(struct wl_arena *arena, const char *path, const char *bytes, size_t count,
+                       struct wl_skim *out, struct wl_error *err)
+{
+    struct cursor c = {bytes, bytes + count, bytes, arena, path, false};
+    struct wl_str key;
+    *out = (struct wl_skim){.class = -1};
+    if (!take(&c, '{')) {
+        return wl_fail(err, WL_ERR_PARSE, path, "is not a JSON object; { ... } is needed");
+    }
+    while (next_key(&c, &key)) {
+        member(&c, key, out);
+    }
+    if (c.bad) {
+        int line = 1;
+        for (const char *s = c.begin; s < c.p; s++) {
+            line += *s == '\n' ? 1 : 0;
+        }
+        return wl_fail(err, WL_ERR_PARSE, path, "line %d: not JSON", line);
+    }
+    return WL_OK;
+}
