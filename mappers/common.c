@@ -196,6 +196,7 @@ void wl_map_pipes(struct wl_map_ctx *c)
     for (int i = 0; i < WL_PREC_COUNT; i++) {
         enum wl_precision p = (enum wl_precision)i;
         c->matrix[i] = choose_pipe(d, WL_PIPE_MATRIX, p, true);
+        c->any_matrix[i] = choose_pipe(d, WL_PIPE_MATRIX, p, false);
         c->vector[i] = choose_pipe(d, WL_PIPE_VECTOR, p, false);
         c->special[i] = choose_pipe(d, WL_PIPE_SPECIAL, p, false);
     }
@@ -304,4 +305,85 @@ void wl_map_note_product(struct wl_mapping *m, const struct wl_tiling *t)
     if (m->tiling.algorithm == NULL || now > old) {
         m->tiling = *t;
     }
+}
+
+/* ---- levels and blocking -------------------------------------------------------------------- */
+
+double wl_map_instances_used(const struct wl_level *l, double units)
+{
+    double instances = l->instances > 0 ? l->instances : 1;
+    return l->scope == WL_SCOPE_DEVICE ? 1 : wl_min_d(instances, units);
+}
+
+double wl_map_level_share(const struct wl_device *d, int32_t level, double units)
+{
+    const struct wl_level *l = &d->levels[level];
+    double share = units / wl_device_units(d);
+    if (l->unit_bandwidth_bps > 0) {
+        share = units * l->unit_bandwidth_bps / l->bandwidth_bps;
+    }
+    if (l->scope != WL_SCOPE_DEVICE) {
+        double instances = l->instances > 0 ? l->instances : 1;
+        share = wl_min_d(share, wl_map_instances_used(l, units) / instances);
+    }
+    return wl_min_d(1, wl_max_d(share, 1e-6));
+}
+
+double wl_map_memory_s(const struct wl_device *d, const struct wl_traffic *t, const double *share)
+{
+    double longest = 0;
+    for (int32_t l = 0; l < d->level_count; l++) {
+        const struct wl_level *level = &d->levels[l];
+        double rate = level->bandwidth_bps * level->efficiency * share[l];
+        double bytes = t[l].read_bytes + t[l].write_bytes;
+        longest = rate > 0 ? wl_max_d(longest, bytes / rate) : longest;
+    }
+    return longest;
+}
+
+void wl_map_add_blocking(const struct wl_map_ctx *c, const struct wl_block_shape *sh, double units,
+                         const struct wl_traffic *compulsory, struct wl_mapping *m)
+{
+    for (int32_t l = 1; l < c->device->level_count; l++) {
+        const struct wl_level *inner = &c->device->levels[l - 1];
+        double missing =
+            compulsory[0].read_bytes > 0 ? compulsory[l].read_bytes / compulsory[0].read_bytes : 0;
+        double splits = wl_max_d(1, wl_map_instances_used(inner, units) / sh->g);
+        double max_um = wl_min_d(splits, sh->m);
+        double max_un = wl_min_d(splits, sh->n);
+        double un = sh->left_bytes > 0 ? sqrt(splits * sh->right_bytes / sh->left_bytes) : splits;
+        un = wl_min_d(wl_max_d(un, wl_max_d(1, splits / max_um)), max_un);
+        double um = wl_min_d(wl_max_d(1, splits / un), max_um);
+        double left = 1;
+        double right = 1;
+        bool many = inner->scope == WL_SCOPE_DEVICE && inner->instances > 1;
+        double capacity = (double)inner->capacity_bytes * (many ? inner->instances : 1);
+        wl_map_reload(sh->m / um, sh->n / un, sh->k, capacity / 2 / sh->elem_bytes, &left, &right);
+        m->traffic[l].read_bytes += missing * sh->times *
+                                    (sh->left_bytes * wl_max_d(0, un * left - 1) +
+                                     sh->right_bytes * wl_max_d(0, um * right - 1));
+        m->tiling.reload_left = un * left;
+        m->tiling.reload_right = um * right;
+    }
+}
+
+struct wl_stream_ops wl_map_stream_ops(const struct wl_subgraph *s)
+{
+    struct wl_stream_ops o = {.plain =
+                                  (double)s->ops[WL_WORK_ADDMUL] + (double)s->ops[WL_WORK_COMPARE],
+                              .divide = (double)s->ops[WL_WORK_DIVIDE],
+                              .special = (double)s->ops[WL_WORK_SPECIAL],
+                              .integer = (double)s->ops[WL_WORK_INTEGER],
+                              .macs = wl_map_loose_macs(s)};
+    o.total = o.plain + o.divide + o.special + o.integer + 2 * o.macs;
+    return o;
+}
+
+void wl_sink_stream(struct wl_event_sink *sink, const struct wl_stream_ops *o,
+                    enum wl_precision precision)
+{
+    wl_sink_add(sink, WL_EV_VECTOR_MAC, precision, o->macs);
+    wl_sink_add(sink, WL_EV_VECTOR_OP, precision, o->plain + o->divide);
+    wl_sink_add(sink, WL_EV_SPECIAL_OP, precision, o->special);
+    wl_sink_add(sink, WL_EV_INTEGER_OP, WL_PREC_COUNT, o->integer);
 }

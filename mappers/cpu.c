@@ -61,8 +61,7 @@ double cpu_units_weight(const struct wl_map_ctx *c, int32_t pipe, enum wl_precis
 
 struct stream_work {
     struct wl_pipe_choice pipe;
-    double ops;    /* executed, special functions as one */
-    double macs;   /* outside products */
+    struct wl_stream_ops ops;
     double slots;  /* lane slots: operations weighted by their instructions */
     double lanes;  /* per instruction */
     double cycles; /* of all units together */
@@ -71,21 +70,16 @@ struct stream_work {
 static void count_stream(const struct wl_map_ctx *c, const struct wl_subgraph *s,
                          enum wl_precision precision, struct stream_work *w)
 {
-    const int64_t *ops = s->ops;
-    double plain =
-        (double)ops[WL_WORK_ADDMUL] + (double)ops[WL_WORK_COMPARE] + (double)ops[WL_WORK_INTEGER];
-    double divide = (double)ops[WL_WORK_DIVIDE];
-    double special = (double)ops[WL_WORK_SPECIAL];
-    *w = (struct stream_work){.pipe = c->vector[precision], .macs = wl_map_loose_macs(s)};
-    w->ops = plain + divide + special;
-    w->lanes = 1;
+    *w =
+        (struct stream_work){.pipe = c->vector[precision], .ops = wl_map_stream_ops(s), .lanes = 1};
     if (w->pipe.pipe == WL_NONE) {
         return;
     }
     const struct wl_pipe *p = &c->device->pipes[w->pipe.pipe];
     int bits = wl_precision_bits(w->pipe.precision);
     w->lanes = p->simd_bits > bits ? (double)p->simd_bits / bits : 1;
-    w->slots = plain + divide * DIVIDE_INSTRUCTIONS + special * SPECIAL_INSTRUCTIONS + w->macs;
+    w->slots = w->ops.plain + w->ops.integer + w->ops.divide * DIVIDE_INSTRUCTIONS +
+               w->ops.special * SPECIAL_INSTRUCTIONS + w->ops.macs;
     if (s->access == WL_ACCESS_TRANSPOSE) {
         /* Shuffles move about four elements per instruction. */
         double elems = 0;
@@ -98,23 +92,14 @@ static void count_stream(const struct wl_map_ctx *c, const struct wl_subgraph *s
     w->cycles = rate > 0 ? w->slots / rate : 0;
 }
 
-static void stream_events(const struct wl_map_ctx *c, const struct wl_subgraph *s,
-                          const struct stream_work *w, double moved_bytes,
-                          struct wl_event_sink *sink)
+static void stream_events(const struct wl_map_ctx *c, const struct stream_work *w,
+                          double moved_bytes, struct wl_event_sink *sink)
 {
-    enum wl_precision prec = w->pipe.precision;
     if (w->pipe.pipe == WL_NONE) {
         return;
     }
-    const int64_t *ops = s->ops;
-    double plain =
-        (double)ops[WL_WORK_ADDMUL] + (double)ops[WL_WORK_COMPARE] + (double)ops[WL_WORK_DIVIDE];
-    wl_sink_add(sink, WL_EV_VECTOR_MAC, prec, w->macs);
-    wl_sink_add(sink, WL_EV_VECTOR_OP, prec, plain);
-    wl_sink_add(sink, WL_EV_SPECIAL_OP, prec, (double)ops[WL_WORK_SPECIAL]);
-    wl_sink_add(sink, WL_EV_INTEGER_OP, WL_PREC_COUNT, (double)ops[WL_WORK_INTEGER]);
-    double register_bytes = c->device->pipes[w->pipe.pipe].simd_bits / 8.0;
-    register_bytes = register_bytes > 0 ? register_bytes : 8;
+    wl_sink_stream(sink, &w->ops, w->pipe.precision);
+    double register_bytes = wl_max_d(8, c->device->pipes[w->pipe.pipe].simd_bits / 8.0);
     cpu_instruction_events(sink, w->slots / w->lanes, moved_bytes / register_bytes, register_bytes,
                            2);
 }
@@ -138,73 +123,14 @@ void cpu_instruction_events(struct wl_event_sink *sink, double arithmetic, doubl
     wl_sink_add(sink, WL_EV_BRANCH_MISPREDICT, WL_PREC_COUNT, branches * MISPREDICT_SHARE);
 }
 
-/* ---- cores and bandwidth ----------------------------------------------------------------------
- */
-
-/* Instances of a level that `units` cores reach. */
-static double instances_used(const struct wl_level *l, double units)
-{
-    double instances = l->instances > 0 ? l->instances : 1;
-    return l->scope == WL_SCOPE_DEVICE ? 1 : wl_min_d(instances, units);
-}
-
-static double level_share(const struct wl_map_ctx *c, int32_t level, double units)
-{
-    const struct wl_level *l = &c->device->levels[level];
-    double all = wl_device_units(c->device);
-    double share = units / all;
-    if (l->unit_bandwidth_bps > 0) {
-        share = units * l->unit_bandwidth_bps / l->bandwidth_bps;
-    }
-    if (l->scope != WL_SCOPE_DEVICE) {
-        double instances = l->instances > 0 ? l->instances : 1;
-        share = wl_min_d(share, instances_used(l, units) / instances);
-    }
-    return wl_min_d(1, wl_max_d(share, 1e-6));
-}
-
+/* Time of the traffic when `units` cores draw it. */
 static double memory_s(const struct wl_map_ctx *c, const struct wl_traffic *t, double units)
 {
-    double longest = 0;
+    double share[WL_LEVELS_MAX];
     for (int32_t l = 0; l < c->device->level_count; l++) {
-        const struct wl_level *level = &c->device->levels[l];
-        double rate = level->bandwidth_bps * level->efficiency * level_share(c, l, units);
-        double bytes = t[l].read_bytes + t[l].write_bytes;
-        longest = rate > 0 ? wl_max_d(longest, bytes / rate) : longest;
+        share[l] = wl_map_level_share(c->device, l, units);
     }
-    return longest;
-}
-
-/*
- * Reads beyond the compulsory ones: for every level, its inner neighbour's instances divide the
- * product among themselves (m/um x n/un each), and each reads its panels as often as blocking asks.
- */
-static void add_blocking(const struct wl_map_ctx *c, const struct cpu_shape *sh, double units,
-                         const struct wl_traffic *compulsory, struct wl_mapping *m)
-{
-    for (int32_t l = 1; l < c->device->level_count; l++) {
-        const struct wl_level *inner = &c->device->levels[l - 1];
-        double missing =
-            compulsory[0].read_bytes > 0 ? compulsory[l].read_bytes / compulsory[0].read_bytes : 0;
-        double splits = wl_max_d(1, instances_used(inner, units) / (double)sh->g);
-        double max_um = wl_min_d(splits, (double)sh->m);
-        double max_un = wl_min_d(splits, (double)sh->n);
-        double un = sh->left_bytes > 0 ? sqrt(splits * sh->right_bytes / sh->left_bytes) : splits;
-        un = wl_min_d(wl_max_d(un, splits / max_um), max_un);
-        double um = wl_min_d(wl_max_d(1, splits / un), max_um);
-        double left = 1;
-        double right = 1;
-        double capacity =
-            (double)inner->capacity_bytes *
-            (inner->scope == WL_SCOPE_DEVICE && inner->instances > 1 ? inner->instances : 1);
-        wl_map_reload((double)sh->m / um, (double)sh->n / un, (double)sh->k,
-                      capacity / 2 / sh->elem_bytes, &left, &right);
-        m->traffic[l].read_bytes += missing * sh->times *
-                                    (sh->left_bytes * wl_max_d(0, un * left - 1) +
-                                     sh->right_bytes * wl_max_d(0, um * right - 1));
-        m->tiling.reload_left = un * left;
-        m->tiling.reload_right = um * right;
-    }
+    return wl_map_memory_s(c->device, t, share);
 }
 
 /* ---- one subgraph -----------------------------------------------------------------------------
@@ -243,7 +169,15 @@ static void map_products(struct cpu_job *j, int32_t units, bool final)
             wl_map_note_product(j->m, &plan.tiling);
             j->m->traffic[0].read_bytes +=
                 wl_max_d(0, (plan.register_bytes - shape.left_bytes - shape.right_bytes) * times);
-            add_blocking(j->c, &shape, units, j->compulsory, j->m);
+            struct wl_block_shape block = {.g = (double)shape.g,
+                                           .m = (double)shape.m,
+                                           .n = (double)shape.n,
+                                           .k = (double)shape.k,
+                                           .left_bytes = shape.left_bytes,
+                                           .right_bytes = shape.right_bytes,
+                                           .elem_bytes = shape.elem_bytes,
+                                           .times = times};
+            wl_map_add_blocking(j->c, &block, units, j->compulsory, j->m);
             cpu_product_events(j->c, &shape, &plan, j->sink);
             if (shape.transform_ops > 0) {
                 cpu_winograd_extra(j->c, &shape, &plan, units, j->m, j->sink);
@@ -255,7 +189,7 @@ static void map_products(struct cpu_job *j, int32_t units, bool final)
 static void set_shares(struct cpu_job *j, double units)
 {
     for (int32_t l = 0; l < j->c->device->level_count; l++) {
-        j->m->level_share[l] = level_share(j->c, l, units);
+        j->m->level_share[l] = wl_map_level_share(j->c->device, l, units);
     }
 }
 
@@ -310,8 +244,8 @@ static void map_cpu(const struct wl_map_ctx *c, const struct wl_subgraph *s, str
     weight = units == 1 ? 1 : weight;
     double moved = m->traffic[0].read_bytes + m->traffic[0].write_bytes;
     map_products(&j, units, true);
-    wl_map_use_pipe(m, stream.pipe.pipe, stream.cycles / weight, stream.ops + 2 * stream.macs);
-    stream_events(c, s, &stream, s->product_count > 0 ? 0 : moved, sink);
+    wl_map_use_pipe(m, stream.pipe.pipe, stream.cycles / weight, stream.ops.total);
+    stream_events(c, &stream, s->product_count > 0 ? 0 : moved, sink);
     m->barriers = units > 1 ? regions : 0;
     wl_sink_add(sink, WL_EV_BARRIER, WL_PREC_COUNT, m->barriers * units);
     double busy_s = j.product_busy + stream_s / weight;
@@ -323,8 +257,9 @@ static void map_cpu(const struct wl_map_ctx *c, const struct wl_subgraph *s, str
 
 /* Results of one subgraph may still lie in the private second level; level 0 is too small to be
    worth more than what the kernel itself brings there. */
-static int32_t kept_level(const struct wl_device *d)
+static int32_t kept_level(const struct wl_device *d, bool weights)
 {
+    (void)weights;
     return d->level_count > 2 ? 1 : 0;
 }
 

@@ -14,7 +14,7 @@
  *
  * Matrix units (AMX and its like) work on tiles of rows x depth by depth x cols, two by two.
  */
-#include <string.h>
+#include <math.h>
 
 #include "cpu_priv.h"
 
@@ -88,8 +88,7 @@ static double busiest(double chunks, double chunk_cycles, double units, double w
     if (weight < units - 1e-9 || weight > units + 1e-9) {
         return wl_max_d(chunks / weight, 1) * chunk_cycles;
     }
-    double whole = (double)(int64_t)(chunks / units);
-    return (whole * units < chunks - 1e-6 ? whole + 1 : whole) * chunk_cycles;
+    return ceil(chunks / units) * chunk_cycles;
 }
 
 /* Tries the register tiles of one orientation; `n` is the vectorised side. */

@@ -7,7 +7,8 @@
 
 #include "mappers_priv.h"
 
-static const struct wl_mapper *const mappers[] = {&wl_mapper_cpu};
+static const struct wl_mapper *const mappers[] = {&wl_mapper_cpu, &wl_mapper_gpu, &wl_mapper_tpu,
+                                                  &wl_mapper_kpu};
 
 const struct wl_mapper *wl_mapper_find(enum wl_hw_class class)
 {

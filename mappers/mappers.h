@@ -54,11 +54,11 @@ struct wl_tiling {
                               product */
     int64_t g, m, n, k;    /* the product as executed */
     int32_t tile_m, tile_n, tile_k;
-    int32_t split_k;        /* parts that K is divided into, else 1 */
-    double tiles;           /* blocks or folds of all executions of the product */
-    double waves;           /* rounds of tiles over the units */
-    double cycles_per_tile; /* before the runtime's efficiency */
-    double efficiency;      /* the runtime's share of the pipe's peak that was applied */
+    int32_t split_k;                  /* parts that K is divided into, else 1 */
+    double tiles;                     /* blocks or folds of all executions of the product */
+    double waves;                     /* rounds of tiles over the units */
+    double cycles_per_tile;           /* before the runtime's efficiency */
+    double efficiency;                /* the runtime's share of the pipe's peak that was applied */
     double reload_left, reload_right; /* times that an operand is read from main memory */
 };
 
@@ -79,8 +79,8 @@ struct wl_mapping {
     double serial_s; /* latency that nothing overlaps: program loads, DMA start, chains of steps */
     struct wl_event_count *events;
     int32_t event_count;
-    bool async_dispatch; /* launches are queued ahead: they cost time only where the device would
-                            otherwise wait for them */
+    bool async_dispatch;    /* launches are queued ahead: they cost time only where the device would
+                               otherwise wait for them */
     double workspace_bytes; /* scratch memory that the algorithm needs in main memory */
     struct wl_tiling tiling;
     /* Shares of the pipe's peak that remain after each effect (0..1]; their product bounds
@@ -116,6 +116,28 @@ struct wl_residency {
 wl_status wl_residency_run(const struct wl_partition *p, const struct wl_device *d,
                            const struct wl_map_options *opt, struct wl_arena *arena,
                            struct wl_residency *out, struct wl_error *err) WL_MUST_CHECK;
+
+/* ---- systolic arrays (systolic.c) ------------------------------------------------------------ */
+
+struct wl_systolic {
+    int64_t rows, cols;
+    int64_t arrays; /* that share the folds */
+    bool double_buffered;
+    enum wl_dataflow dataflow; /* DEFAULT is weight-stationary */
+};
+
+/* G independent M x N x K products on the arrays. */
+struct wl_systolic_plan {
+    double cycles;         /* of the busiest array */
+    double folds;          /* of all arrays */
+    double cycles_of_fold; /* steady state */
+    double splits;         /* parts that the streamed side is divided into over arrays */
+    double left_streams;   /* times that the left operand crosses the array's edge */
+    double right_streams;
+    double result_passes; /* times that each result passes the accumulators */
+};
+struct wl_systolic_plan wl_systolic_plan(const struct wl_systolic *a, int64_t g, int64_t m,
+                                         int64_t n, int64_t k);
 
 /* Maps all subgraphs with the device's mapper. Everything lives in `arena`. */
 wl_status wl_mappers_run(const struct wl_partition *p, const struct wl_device *d,

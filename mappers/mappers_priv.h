@@ -26,12 +26,13 @@ struct wl_map_ctx {
     const struct wl_device *device;
     const struct wl_map_options *options;
     const struct wl_residency *residency;
-    double gemm_efficiency;                       /* the runtime's, for this class (0..1] */
-    double vector_efficiency;                     /* the same */
-    int32_t units;                                /* that the analysis may use */
-    struct wl_pipe_choice matrix[WL_PREC_COUNT];  /* best matrix pipe, or WL_NONE */
-    struct wl_pipe_choice vector[WL_PREC_COUNT];  /* best vector pipe */
-    struct wl_pipe_choice special[WL_PREC_COUNT]; /* special-function pipe, or WL_NONE */
+    double gemm_efficiency;                      /* the runtime's, for this class (0..1] */
+    double vector_efficiency;                    /* the same */
+    int32_t units;                               /* that the analysis may use */
+    struct wl_pipe_choice matrix[WL_PREC_COUNT]; /* best matrix pipe of exactly this precision */
+    struct wl_pipe_choice any_matrix[WL_PREC_COUNT]; /* the same, or of one that serves it */
+    struct wl_pipe_choice vector[WL_PREC_COUNT];     /* best vector pipe */
+    struct wl_pipe_choice special[WL_PREC_COUNT];    /* special-function pipe, or WL_NONE */
 };
 
 /*
@@ -42,8 +43,8 @@ struct wl_map_ctx {
 struct wl_mapper {
     enum wl_hw_class class;
     const char *name;
-    /* Innermost level that keeps data from one subgraph to the next. */
-    int32_t (*kept_level)(const struct wl_device *d);
+    /* Innermost level that keeps activations (or weights) from one subgraph to the next. */
+    int32_t (*kept_level)(const struct wl_device *d, bool weights);
     void (*map)(const struct wl_map_ctx *c, const struct wl_subgraph *s, struct wl_mapping *out,
                 struct wl_event_sink *events);
 };
@@ -111,8 +112,53 @@ void wl_map_finish_pipes(struct wl_mapping *m);
  */
 void wl_map_reload(double m, double n, double k, double elems, double *left, double *right);
 
+/* A product for wl_map_add_blocking, one execution. */
+struct wl_block_shape {
+    double g, m, n, k;
+    double left_bytes, right_bytes; /* operands that come from memory */
+    double elem_bytes;
+    double times; /* executions */
+};
+
+/*
+ * Adds to m->traffic what blocking reads again at levels 1 and beyond: the instances of the inner
+ * level that `units` reach divide the product (m/um x n/un each, copies fewest), and each reads its
+ * panels as often as its capacity asks. `compulsory` is the residency's traffic: an operand that an
+ * inner level keeps is not read again.
+ */
+void wl_map_add_blocking(const struct wl_map_ctx *c, const struct wl_block_shape *sh, double units,
+                         const struct wl_traffic *compulsory, struct wl_mapping *m);
+
+/* Instances of a level that `units` units reach. */
+double wl_map_instances_used(const struct wl_level *l, double units);
+
+/* Share of a level's bandwidth that `units` units can draw. */
+double wl_map_level_share(const struct wl_device *d, int32_t level, double units);
+
+/* Longest time of any level, for decisions between alternatives. */
+double wl_map_memory_s(const struct wl_device *d, const struct wl_traffic *t, const double *share);
+
+/* Element-wise work of a subgraph by kind, all executions. */
+struct wl_stream_ops {
+    double plain; /* additions, multiplications, comparisons */
+    double divide, special, integer;
+    double macs;  /* outside products */
+    double total; /* executed operations: 1 each, MACs 2 */
+};
+struct wl_stream_ops wl_map_stream_ops(const struct wl_subgraph *s);
+
+/* The events of stream operations at a precision. */
+void wl_sink_stream(struct wl_event_sink *sink, const struct wl_stream_ops *o,
+                    enum wl_precision precision);
+
 /* Remembers the product with most work for notes. */
 void wl_map_note_product(struct wl_mapping *m, const struct wl_tiling *t);
+
+/* ---- rowstationary.c --------------------------------------------------------------------------
+ */
+
+struct wl_systolic_plan wl_row_stationary_plan(const struct wl_systolic *a,
+                                               const struct wl_product *p);
 
 /* ---- winograd.c --------------------------------------------------------------------------------
  */

@@ -51,7 +51,7 @@ struct walk {
     double *tree; /* Fenwick: bytes by access time, 1-based */
     int32_t tree_size;
     int32_t clock;
-    int32_t kept;                  /* innermost level that keeps data */
+    int32_t kept[2];               /* innermost level that keeps activations, weights */
     double shared[WL_LEVELS_MAX];  /* capacity for weights */
     double divided[WL_LEVELS_MAX]; /* capacity for activations */
     bool counting;
@@ -113,7 +113,7 @@ static void miss_shares(const struct walk *w, double distance, bool weight, doub
     int32_t last = w->d->level_count - 1;
     for (int32_t l = 0; l < last; l++) {
         double capacity = weight ? w->shared[l] : w->divided[l];
-        if (l >= w->kept && capacity > 0 && isfinite(distance)) {
+        if (l >= w->kept[weight] && capacity > 0 && isfinite(distance)) {
             hit = wl_max_d(hit, hit_share(distance, capacity));
         }
         missed[l] = 1 - hit;
@@ -334,8 +334,12 @@ wl_status wl_residency_run(const struct wl_partition *p, const struct wl_device 
                        d->level_count, WL_LEVELS_MAX);
     }
     const struct wl_mapper *mapper = wl_mapper_find(d->class);
-    struct walk w = {
-        .p = p, .d = d, .opt = opt, .out = out, .kept = mapper != NULL ? mapper->kept_level(d) : 0};
+    struct walk w = {.p = p,
+                     .d = d,
+                     .opt = opt,
+                     .out = out,
+                     .kept = {mapper != NULL ? mapper->kept_level(d, false) : 0,
+                              mapper != NULL ? mapper->kept_level(d, true) : 0}};
     out->level_count = d->level_count;
     out->traffic = WL_ARRAY(arena, struct wl_traffic, (int64_t)p->count * d->level_count);
     WL_TRY_PTR(out->traffic, err);

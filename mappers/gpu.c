@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mappers/gpu.c: data-parallel SIMT machines. Products by tiles over the SMs (gpu_gemm.c);
+ * element-wise work by lanes, special functions on their own pipe, all side by side: warps
+ * interleave.
+ *
+ * Traffic: level 0 is what an SM has of its own (shared memory and L1) and keeps nothing between
+ * kernels; tiles read through the L2; the residency pass decides what the L2 serves, and blocking
+ * in the L2 what main memory reads again.
+ *
+ * Bandwidth needs bytes in flight (Little's law): a kernel with few blocks draws what its SMs can,
+ * not the whole. Launches are queued ahead of execution: the runtime's launch costs only where the
+ * device would wait for it (roofline/); the device's gap between kernels is always paid.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "gpu_priv.h"
+
+/* Issue slots of a division (reciprocal, two Newton steps, fix-up) on the vector pipe, and of a
+   special function where no pipe for them is described. */
+#define DIVIDE_SLOTS 8.0
+#define SPECIAL_SLOTS 6.0
+/* Elements that one block of an element-wise kernel handles: 256 threads, 4 each. */
+#define STREAM_BLOCK_ELEMS 1024.0
+/* Bytes of a memory transaction of a warp. */
+#define TRANSACTION_BYTES 128.0
+/* Share of warp instructions issued twice where indices are data. */
+#define DIVERGENT_SHARE 0.1
+
+struct gpu_job {
+    const struct wl_map_ctx *c;
+    const struct wl_subgraph *s;
+    struct wl_mapping *m;
+    struct wl_event_sink *sink;
+    struct wl_traffic compulsory[WL_LEVELS_MAX];
+    double blocks;       /* of all kernels */
+    double instructions; /* of warps */
+    double units_work, units_weight;
+};
+
+static double warp_size(const struct wl_device *d)
+{
+    return d->params.warp_size > 0 ? d->params.warp_size : 32;
+}
+
+/* Bytes read from and written to registers by `instructions` of warps on a kind of pipe. */
+static void register_events(struct gpu_job *j, const struct gpu_plan *plan, double times)
+{
+    double n = plan->instructions * times;
+    if (plan->matrix) {
+        /* Half of the instructions multiply: 16 x 32 bytes and 8 x 32 bytes of operands, 16 x 8
+           accumulators of 4 bytes read and written. */
+        wl_sink_add(j->sink, WL_EV_REGISTER_READ, WL_PREC_COUNT, n / 2 * (512 + 256 + 512));
+        wl_sink_add(j->sink, WL_EV_REGISTER_WRITE, WL_PREC_COUNT, n / 2 * (512 + 512));
+        return;
+    }
+    double lanes = warp_size(j->c->device) * plan->elem_bytes;
+    wl_sink_add(j->sink, WL_EV_REGISTER_READ, WL_PREC_COUNT, n * 3 * lanes);
+    wl_sink_add(j->sink, WL_EV_REGISTER_WRITE, WL_PREC_COUNT, n * lanes);
+}
+
+static void map_product(struct gpu_job *j, const struct wl_product *p)
+{
+    const struct wl_map_ctx *c = j->c;
+    struct gpu_shape sh;
+    struct gpu_plan plan;
+    gpu_plan_product(c, j->s, p, j->m->precision, &sh, &plan);
+    if (plan.pipe == WL_NONE) {
+        return;
+    }
+    struct wl_mapping *m = j->m;
+    double times = sh.times;
+    wl_map_use_pipe(m, plan.pipe, plan.cycles * times, 2 * sh.macs * times);
+    wl_map_note_product(m, &plan.tiling);
+    m->eff_padding = plan.eff_padding;
+    m->eff_balance = plan.eff_balance;
+    m->eff_pipeline = plan.eff_pipeline;
+    struct wl_block_shape block = {.g = (double)sh.g,
+                                   .m = (double)sh.m,
+                                   .n = (double)sh.n,
+                                   .k = (double)sh.k,
+                                   .left_bytes = sh.left_bytes,
+                                   .right_bytes = sh.right_bytes,
+                                   .elem_bytes = plan.elem_bytes,
+                                   .times = times};
+    double l2_before = m->traffic[1].read_bytes;
+    wl_map_add_blocking(c, &block, 1, j->compulsory, m);
+    m->traffic[0].read_bytes +=
+        wl_max_d(0, plan.shared_bytes - sh.left_bytes - sh.right_bytes) * times;
+    if (c->device->level_count > 2) {
+        m->traffic[1].read_bytes =
+            l2_before + wl_max_d(0, plan.l2_bytes - sh.left_bytes - sh.right_bytes) * times;
+        m->traffic[1].read_bytes += plan.split_bytes / 2 * times;
+        m->traffic[1].write_bytes += plan.split_bytes / 2 * times;
+    }
+    wl_sink_add(j->sink, plan.matrix ? WL_EV_MATRIX_MAC : WL_EV_VECTOR_MAC, plan.precision,
+                sh.macs * times);
+    register_events(j, &plan, times);
+    wl_sink_add(j->sink, WL_EV_BARRIER, WL_PREC_COUNT, plan.barriers * times);
+    j->instructions += plan.instructions * times;
+    j->blocks += plan.tiles * times;
+    j->units_work += plan.units * plan.seconds * times;
+    j->units_weight += plan.seconds * times;
+    if (sh.transform_ops > 0) {
+        const struct wl_pipe *pipe = &c->device->pipes[plan.pipe];
+        double rate = pipe->ops_per_cycle[plan.precision] / 2 *
+                      c->device->groups[pipe->group].count * c->vector_efficiency;
+        double ops = sh.transform_ops * times;
+        double bytes = sh.transform_elems * plan.elem_bytes * times;
+        wl_map_use_pipe(m, plan.pipe, ops / rate, ops);
+        wl_sink_add(j->sink, WL_EV_VECTOR_OP, plan.precision, ops);
+        j->instructions += ops / warp_size(c->device);
+        int32_t levels = c->device->level_count > 2 ? 2 : 1;
+        for (int32_t l = 0; l < levels; l++) {
+            m->traffic[l].read_bytes += bytes;
+            m->traffic[l].write_bytes += bytes;
+        }
+        m->workspace_bytes = wl_max_d(m->workspace_bytes, sh.transform_elems * plan.elem_bytes);
+    }
+}
+
+/* Elements that the subgraph writes or reads, whichever is more: its parallelism. */
+static double stream_elems(const struct wl_subgraph *s)
+{
+    double in = 0;
+    double out = 0;
+    for (int32_t i = 0; i < s->input_count; i++) {
+        in = wl_max_d(in, (double)s->inputs[i].elems);
+    }
+    for (int32_t i = 0; i < s->output_count; i++) {
+        out += (double)s->outputs[i].elems;
+    }
+    return s->access == WL_ACCESS_WINDOW ? out : wl_max_d(in, out);
+}
+
+static void map_stream(struct gpu_job *j)
+{
+    const struct wl_map_ctx *c = j->c;
+    const struct wl_device *d = c->device;
+    const struct wl_subgraph *s = j->s;
+    struct wl_stream_ops o = wl_map_stream_ops(s);
+    struct wl_pipe_choice v = c->vector[j->m->precision];
+    if (v.pipe == WL_NONE) {
+        return;
+    }
+    double elems = stream_elems(s);
+    double times = (double)s->repeat;
+    double all = d->groups[d->pipes[v.pipe].group].count;
+    double blocks = wl_max_d(1, ceil(elems / STREAM_BLOCK_ELEMS));
+    double units = s->product_count > 0 ? all : wl_min_d(all, blocks);
+    const struct wl_pipe *p = &d->pipes[v.pipe];
+    double slots = o.plain + o.integer + o.macs + o.divide * DIVIDE_SLOTS;
+    struct wl_pipe_choice special = c->special[j->m->precision];
+    if (special.pipe != WL_NONE) {
+        double rate = d->pipes[special.pipe].ops_per_cycle[special.precision] * units;
+        wl_map_use_pipe(j->m, special.pipe, o.special / rate / c->vector_efficiency, 0);
+        slots += o.special * 2;
+    } else {
+        slots += o.special * SPECIAL_SLOTS;
+    }
+    double rate = p->ops_per_cycle[v.precision] / 2 * units * c->vector_efficiency;
+    wl_map_use_pipe(j->m, v.pipe, slots / rate, o.total);
+    wl_sink_stream(j->sink, &o, v.precision);
+    double lanes = warp_size(d);
+    double elem = wl_precision_bits(v.precision) / 8.0;
+    double moved = 0;
+    if (s->product_count == 0) {
+        /* Four elements per load or store. */
+        const struct wl_traffic *t = &j->m->traffic[0];
+        moved = (t->read_bytes + t->write_bytes) / (16 * lanes);
+        j->blocks += blocks * times;
+        j->units_work += units;
+        j->units_weight += 1;
+        wl_sink_add(j->sink, WL_EV_BARRIER, WL_PREC_COUNT,
+                    s->access == WL_ACCESS_REDUCE ? blocks * times * 8 : 0);
+    }
+    double instructions = slots / lanes;
+    wl_sink_add(j->sink, WL_EV_REGISTER_READ, WL_PREC_COUNT,
+                instructions * 2 * lanes * elem + moved * lanes * 8);
+    wl_sink_add(j->sink, WL_EV_REGISTER_WRITE, WL_PREC_COUNT,
+                instructions * lanes * elem + moved * lanes * 8);
+    j->instructions += (instructions + moved) * 1.25;
+    wl_sink_add(j->sink, WL_EV_INTEGER_OP, WL_PREC_COUNT, (instructions + moved) * 0.25 * lanes);
+}
+
+static void control_events(struct gpu_job *j)
+{
+    bool divergent = j->s->access == WL_ACCESS_GATHER || j->s->kind == WL_OPK_SORT ||
+                     j->s->kind == WL_OPK_SCATTER;
+    const struct wl_traffic *t = &j->m->traffic[j->c->device->level_count > 2 ? 1 : 0];
+    wl_sink_add(j->sink, WL_EV_INSTRUCTION_FETCH, WL_PREC_COUNT, j->instructions);
+    wl_sink_add(j->sink, WL_EV_INSTRUCTION_DECODE, WL_PREC_COUNT, j->instructions);
+    wl_sink_add(j->sink, WL_EV_INSTRUCTION_DISPATCH, WL_PREC_COUNT, j->instructions);
+    wl_sink_add(j->sink, WL_EV_COALESCING, WL_PREC_COUNT,
+                (t->read_bytes + t->write_bytes) / TRANSACTION_BYTES);
+    wl_sink_add(j->sink, WL_EV_SCHEDULING, WL_PREC_COUNT, j->blocks);
+    wl_sink_add(j->sink, WL_EV_DIVERGENCE, WL_PREC_COUNT,
+                divergent ? j->instructions * DIVERGENT_SHARE : 0);
+}
+
+static void set_shares(struct gpu_job *j)
+{
+    const struct wl_device *d = j->c->device;
+    double units = j->m->units_used;
+    double per_unit = gpu_unit_bytes_per_cycle(d) * d->groups[0].clock_hz;
+    for (int32_t l = 0; l < d->level_count; l++) {
+        const struct wl_level *level = &d->levels[l];
+        double share = units / wl_device_units(d);
+        if (level->scope != WL_SCOPE_UNIT) {
+            share = units * wl_max_d(per_unit, level->unit_bandwidth_bps) / level->bandwidth_bps;
+        }
+        j->m->level_share[l] = wl_min_d(1, wl_max_d(share, 1e-6));
+    }
+}
+
+static void map_gpu(const struct wl_map_ctx *c, const struct wl_subgraph *s, struct wl_mapping *m,
+                    struct wl_event_sink *sink)
+{
+    struct gpu_job j = {.c = c, .s = s, .m = m, .sink = sink};
+    memcpy(j.compulsory, m->traffic, sizeof(j.compulsory));
+    m->async_dispatch = true;
+    m->dispatches = (double)s->repeat;
+    for (int32_t i = 0; i < s->product_count; i++) {
+        map_product(&j, &s->products[i]);
+    }
+    map_stream(&j);
+    control_events(&j);
+    m->barriers = s->steps > 1 ? (double)s->repeat * (double)s->steps : 0;
+    double all = wl_device_units(c->device);
+    m->units_used =
+        j.units_weight > 0 ? wl_min_d(all, wl_max_d(1, j.units_work / j.units_weight)) : 1;
+    set_shares(&j);
+}
+
+/* Kernels leave nothing in an SM's own memory: the L2 is the first level that keeps data. */
+static int32_t kept_level(const struct wl_device *d, bool weights)
+{
+    (void)weights;
+    return d->level_count > 2 ? 1 : d->level_count - 1;
+}
+
+const struct wl_mapper wl_mapper_gpu = {
+    .class = WL_HW_GPU, .name = "gpu", .kept_level = kept_level, .map = map_gpu};

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mappers/gpu_gemm.c: matrix products on SIMT machines, as the libraries' kernels lay them out
+ * (Kerr et al., "CUTLASS: fast linear algebra in CUDA C++", 2017; NVIDIA, "Matrix multiplication
+ * background user's guide": tile and wave quantisation, alignment).
+ *
+ * - A thread block computes a bm x bn tile of the result, walking K in steps; the tile is chosen
+ * from a catalogue, and K may be split over blocks when there are fewer tiles than units. Chosen is
+ * what takes least time by the estimate below.
+ * - Per element of K a tile takes the longer of bm bn / (multiplications per cycle of the unit) and
+ *   the bytes that its warps (tiles of 64 x 64 at most) read from shared memory over what a unit
+ *   delivers. Each round of blocks on a unit starts with the latency of its first loads; with room
+ * for two or more blocks per unit (registers, shared memory) only the first round does.
+ * - The busiest unit computes ceil(tiles / units) tiles: waves and tail.
+ * - Matrix units need K and N (channels of convolutions) in multiples of 16 bytes. Convolutions pad
+ *   channels; other products run padded at half rate, or on the vector pipe where that is faster.
+ * - Depthwise convolutions run on the vector pipe, bound by loads: three multiplications per load.
+ */
+#include <math.h>
+
+#include "gpu_priv.h"
+
+struct tile {
+    int32_t bm, bn;
+};
+
+/* clang-format off */
+static const struct tile catalogue[] = {
+    {256, 128}, {128, 256}, {128, 128}, {256, 64}, {64, 256}, {128, 64}, {64, 128},
+    {64, 64}, {128, 32}, {32, 128}, {64, 32}, {32, 64}, {32, 32}, {16, 64}, {16, 32}, {16, 128},
+};
+/* clang-format on */
+
+/* Cycles until the first loads of a block have arrived (main memory to registers), and for writing
+   its results at the end. */
+#define BLOCK_START_CYCLES 1000.0
+/* Elements of K in flight per block, in bytes (stages of the software pipeline x step). */
+#define STAGE_BYTES 192.0
+#define WARP_TILE 64
+/* Bytes per multiplication that an unaligned product loses on matrix units: half rate. */
+#define UNALIGNED_SHARE 0.5
+/* Share of the vector pipe that a depthwise convolution reaches: a load issues every fourth cycle
+   of a warp, and a row of inputs in registers serves about three multiplications. */
+#define DEPTHWISE_SHARE 0.4
+#define SPLIT_MAX 32
+#define SPLIT_MIN_K 128
+
+double gpu_unit_bytes_per_cycle(const struct wl_device *d)
+{
+    const struct wl_level *l = wl_device_dram(d);
+    double clock = d->groups[0].clock_hz;
+    if (l->unit_bandwidth_bps > 0 && clock > 0) {
+        return l->unit_bandwidth_bps / clock;
+    }
+    return 64;
+}
+
+/* What a kind of pipe offers to tiles. */
+struct unit_rates {
+    double macs_per_cycle;
+    double shared_bytes_per_cycle;
+    double l2_bytes_per_s;
+    double clock_hz;
+    double units;
+    double elem_bytes;
+    double efficiency;
+    bool matrix;
+};
+
+static struct unit_rates rates_of(const struct wl_map_ctx *c, struct wl_pipe_choice choice)
+{
+    const struct wl_device *d = c->device;
+    const struct wl_pipe *p = &d->pipes[choice.pipe];
+    const struct wl_level *shared = &d->levels[0];
+    struct unit_rates r = {.clock_hz = p->clock_hz,
+                           .units = d->groups[p->group].count,
+                           .elem_bytes = wl_precision_bits(choice.precision) / 8.0,
+                           .efficiency = c->gemm_efficiency,
+                           .matrix = p->kind == WL_PIPE_MATRIX};
+    r.macs_per_cycle = p->ops_per_cycle[choice.precision] / 2 * (p->arrays > 0 ? p->arrays : 1);
+    r.shared_bytes_per_cycle = 128;
+    if (shared->scope == WL_SCOPE_UNIT && d->level_count > 1) {
+        r.shared_bytes_per_cycle = shared->bandwidth_bps / r.units / r.clock_hz;
+    }
+    int32_t l2 = d->level_count > 2 ? 1 : d->level_count - 1;
+    r.l2_bytes_per_s = d->levels[l2].bandwidth_bps * d->levels[l2].efficiency;
+    return r;
+}
+
+/* Blocks of this tile that fit on a unit at once. */
+static double occupancy(const struct wl_map_ctx *c, const struct tile *t)
+{
+    double stage = (double)(t->bm + t->bn) * STAGE_BYTES;
+    double shared = (double)c->device->params.shared_bytes_per_unit;
+    double registers = (double)c->device->groups[0].register_bytes;
+    double by_shared = shared > 0 ? floor(shared / stage) : 2;
+    /* Accumulators take about half of a block's registers. */
+    double by_registers = registers > 0 ? floor(registers / (8.0 * t->bm * t->bn)) : 2;
+    double blocks = c->device->params.max_blocks_per_unit;
+    double o = wl_min_d(by_shared, by_registers);
+    o = blocks > 0 ? wl_min_d(o, blocks) : o;
+    return wl_max_d(1, o);
+}
+
+static void try_tile(const struct wl_map_ctx *c, const struct gpu_shape *sh, const struct tile *t,
+                     const struct unit_rates *r, int64_t split, struct gpu_plan *best)
+{
+    double mt = wl_ceil_div_d(sh->m, t->bm);
+    double nt = wl_ceil_div_d(sh->n, t->bn);
+    double tiles = (double)sh->g * mt * nt * (double)split;
+    double depth = wl_ceil_div_d(sh->k, split);
+    double wm = wl_min_d(t->bm, WARP_TILE);
+    double wn = wl_min_d(t->bn, WARP_TILE);
+    double warps = (double)t->bm / wm * (double)t->bn / wn;
+    double area = (double)t->bm * t->bn;
+    double multiply = area / r->macs_per_cycle;
+    double shared = warps * (wm + wn) * r->elem_bytes;
+    double step = wl_max_d(multiply, shared / r->shared_bytes_per_cycle);
+    double rounds = ceil(tiles / r->units);
+    double starts = occupancy(c, t) >= 2 ? 1 : rounds;
+    double work = depth * step / r->efficiency;
+    double cycles = rounds * work + starts * BLOCK_START_CYCLES;
+    double l2 = tiles * depth * (t->bm + t->bn) * r->elem_bytes;
+    double split_bytes =
+        split > 1 ? 8.0 * (double)split * (double)sh->g * (double)sh->m * (double)sh->n : 0;
+    double seconds = wl_max_d(cycles / r->clock_hz, (l2 + split_bytes) / r->l2_bytes_per_s);
+    seconds += split_bytes / r->l2_bytes_per_s;
+    if (best->pipe != WL_NONE &&
+        (seconds > best->seconds || (seconds >= best->seconds && l2 >= best->l2_bytes))) {
+        return;
+    }
+    *best = (struct gpu_plan){.pipe = 0,
+                              .seconds = seconds,
+                              .cycles = cycles,
+                              .tiles = tiles,
+                              .units = wl_min_d(r->units, tiles / rounds),
+                              .l2_bytes = l2,
+                              .shared_bytes = tiles * depth * shared,
+                              .split_bytes = split_bytes};
+    double ideal = sh->macs / r->macs_per_cycle / r->units;
+    best->eff_padding = wl_min_d(1, sh->macs / (tiles * depth * area));
+    best->eff_balance = tiles / (rounds * r->units);
+    best->eff_pipeline = wl_min_d(1, ideal / cycles / best->eff_padding / best->eff_balance);
+    best->barriers = tiles * warps * ceil(depth * r->elem_bytes / 64);
+    best->tiling = (struct wl_tiling){.tile_m = t->bm,
+                                      .tile_n = t->bn,
+                                      .tile_k = (int32_t)(64 / r->elem_bytes),
+                                      .split_k = (int32_t)split,
+                                      .waves = tiles / r->units,
+                                      .cycles_per_tile = depth * step};
+}
+
+static void try_catalogue(const struct wl_map_ctx *c, const struct gpu_shape *sh,
+                          const struct unit_rates *r, struct gpu_plan *best)
+{
+    for (size_t i = 0; i < WL_ARRAY_LEN(catalogue); i++) {
+        const struct tile *t = &catalogue[i];
+        /* A tile far larger than the product only wastes. */
+        bool small = (t->bm > 32 && t->bm >= 2 * sh->m) || (t->bn > 32 && t->bn >= 2 * sh->n);
+        if (small && best->pipe != WL_NONE) {
+            continue;
+        }
+        double tiles = (double)sh->g * wl_ceil_div_d(sh->m, t->bm) * wl_ceil_div_d(sh->n, t->bn);
+        for (int64_t split = 1; split <= SPLIT_MAX; split *= 2) {
+            if (split > 1 &&
+                (tiles * (double)split > 2 * r->units || sh->k / split < SPLIT_MIN_K)) {
+                break;
+            }
+            try_tile(c, sh, t, r, split, best);
+        }
+    }
+}
+
+/* Instructions of warps that multiply, and what surrounds them (loads, addresses, loop). */
+static void count_instructions(const struct gpu_shape *sh, struct gpu_plan *plan, double warp)
+{
+    double padded = sh->macs / wl_max_d(plan->eff_padding, 1e-9);
+    if (plan->matrix) {
+        /* m16 n8 with 32 bytes of K. */
+        plan->instructions = padded / (128 * 32 / plan->elem_bytes) * 2;
+    } else {
+        plan->instructions = padded / warp * 1.15;
+    }
+}
+
+static int64_t round_up(int64_t v, int64_t to)
+{
+    int64_t r = v % to;
+    return r == 0 || v > INT64_MAX - to ? v : v + to - r;
+}
+
+static void plan_on(const struct wl_map_ctx *c, const struct gpu_shape *shape,
+                    const struct wl_product *p, struct wl_pipe_choice choice, struct gpu_plan *plan)
+{
+    *plan = (struct gpu_plan){.pipe = WL_NONE};
+    if (choice.pipe == WL_NONE) {
+        return;
+    }
+    struct unit_rates r = rates_of(c, choice);
+    struct gpu_shape sh = *shape;
+    if (r.matrix) {
+        int64_t align = (int64_t)wl_max_d(1, 16 / r.elem_bytes);
+        bool aligned = sh.k % align == 0 && sh.n % align == 0;
+        if (p->window != NULL && wl_dim_is_known(p->window->in_channels) && p->window->groups > 0 &&
+            sh.transform_ops <= 0) {
+            int64_t channels = wl_max_i64(1, p->window->in_channels.value / p->window->groups);
+            int64_t padded = round_up(channels, wl_min_i64(align, 4));
+            if (sh.k % channels == 0 && sh.k / channels < INT64_MAX / padded) {
+                sh.k = sh.k / channels * padded;
+            }
+        } else if (!aligned) {
+            r.efficiency *= UNALIGNED_SHARE;
+        }
+    }
+    if (sh.depthwise) {
+        r.efficiency *= DEPTHWISE_SHARE;
+        double cycles = sh.macs / r.macs_per_cycle / r.units / r.efficiency;
+        double blocks = wl_max_d(1, (double)sh.g * (double)sh.m / 256);
+        double rounds = ceil(blocks / r.units);
+        *plan = (struct gpu_plan){.cycles = cycles + BLOCK_START_CYCLES / 2,
+                                  .tiles = blocks,
+                                  .units = wl_min_d(r.units, blocks / rounds),
+                                  .l2_bytes = shape->left_bytes + shape->right_bytes,
+                                  .shared_bytes = sh.macs / 3 * r.elem_bytes,
+                                  .eff_padding = 1,
+                                  .eff_balance = blocks / (rounds * r.units),
+                                  .eff_pipeline = r.efficiency};
+        plan->cycles = wl_max_d(plan->cycles, sh.macs / blocks * rounds / r.macs_per_cycle);
+        plan->seconds = plan->cycles / r.clock_hz;
+        plan->tiling = (struct wl_tiling){.tile_m = 256,
+                                          .tile_n = 1,
+                                          .tile_k = 1,
+                                          .split_k = 1,
+                                          .waves = blocks / r.units,
+                                          .cycles_per_tile = plan->cycles / rounds};
+    } else {
+        try_catalogue(c, &sh, &r, plan);
+    }
+    plan->pipe = choice.pipe;
+    plan->precision = choice.precision;
+    plan->matrix = r.matrix;
+    plan->elem_bytes = r.elem_bytes;
+    double warp = c->device->params.warp_size > 0 ? c->device->params.warp_size : 32;
+    count_instructions(shape, plan, warp);
+}
+
+/* The faster of matrix and vector pipe. */
+static void plan_shape(const struct wl_map_ctx *c, const struct gpu_shape *sh,
+                       const struct wl_product *p, enum wl_precision precision,
+                       struct gpu_plan *plan)
+{
+    struct gpu_plan vector;
+    *plan = (struct gpu_plan){.pipe = WL_NONE};
+    if (!sh->depthwise) {
+        plan_on(c, sh, p, c->matrix[precision], plan);
+    }
+    bool aligned_enough = plan->pipe != WL_NONE && p->window != NULL && p->window->groups == 1;
+    if (!aligned_enough) {
+        plan_on(c, sh, p, c->vector[precision], &vector);
+        if (vector.pipe != WL_NONE && (plan->pipe == WL_NONE || vector.seconds < plan->seconds)) {
+            *plan = vector;
+        }
+    }
+}
+
+static bool try_winograd(const struct wl_map_ctx *c, const struct wl_product *p,
+                         enum wl_precision precision, struct gpu_shape *shape,
+                         struct gpu_plan *plan)
+{
+    struct wl_winograd w;
+    /* Fast algorithms lose too many bits, and gain too little, on matrix units. */
+    if (plan->pipe == WL_NONE || plan->matrix || !wl_winograd_plan(c, p, &w)) {
+        return false;
+    }
+    struct gpu_shape other = *shape;
+    struct gpu_plan fast;
+    other.g = w.g;
+    other.m = w.m;
+    other.n = w.n;
+    other.k = w.k;
+    other.macs = (double)w.g * (double)w.m * (double)w.n * (double)w.k;
+    other.transform_ops = w.transform_ops;
+    other.transform_elems = w.workspace_elems;
+    other.algorithm = w.tile == 2   ? "winograd F(2x2,3x3)"
+                      : w.tile == 4 ? "winograd F(4x4,3x3)"
+                                    : "winograd F(6x6,3x3)";
+    plan_on(c, &other, p, c->vector[precision], &fast);
+    const struct wl_pipe *pipe = &c->device->pipes[fast.pipe];
+    double rate = pipe->ops_per_cycle[fast.precision] / 2 * pipe->clock_hz *
+                  c->device->groups[pipe->group].count * c->vector_efficiency;
+    if (fast.seconds + w.transform_ops / rate >= plan->seconds) {
+        return false;
+    }
+    *shape = other;
+    *plan = fast;
+    return true;
+}
+
+void gpu_plan_product(const struct wl_map_ctx *c, const struct wl_subgraph *s,
+                      const struct wl_product *p, enum wl_precision precision,
+                      struct gpu_shape *shape, struct gpu_plan *plan)
+{
+    precision = p->integer ? WL_PREC_INT8 : precision;
+    *plan = (struct gpu_plan){.pipe = WL_NONE};
+    *shape = (struct gpu_shape){.g = p->g,
+                                .m = p->m,
+                                .n = p->n,
+                                .k = p->k,
+                                .macs = (double)p->g * (double)p->m * (double)p->n * (double)p->k,
+                                .left_bytes = wl_map_tensor_bytes(c, s, p->left),
+                                .right_bytes = wl_map_tensor_bytes(c, s, p->right),
+                                .times = (double)s->repeat,
+                                .algorithm = p->window != NULL ? "implicit gemm" : "gemm"};
+    shape->depthwise = p->window != NULL && p->window->groups > 1 && p->n == 1;
+    if (shape->depthwise) {
+        shape->algorithm = "depthwise";
+    }
+    if (!(shape->macs > 0)) {
+        return;
+    }
+    plan_shape(c, shape, p, precision, plan);
+    try_winograd(c, p, precision, shape, plan);
+    struct wl_tiling *t = &plan->tiling;
+    t->algorithm = shape->algorithm;
+    t->g = shape->g;
+    t->m = shape->m;
+    t->n = shape->n;
+    t->k = shape->k;
+    t->tiles = plan->tiles * shape->times;
+    t->efficiency = c->gemm_efficiency;
+}
