@@ -245,6 +245,9 @@ struct wl_runtime {
 };
 wl_status wl_runtime_load(struct wl_registry *r, const char *name, const struct wl_runtime **out,
                           struct wl_error *err) WL_MUST_CHECK;
+/* Everything wrong with a profile's file. */
+wl_status wl_runtime_check(struct wl_registry *r, const char *path, struct wl_hw_problem **problems,
+                           int32_t *count, struct wl_error *err) WL_MUST_CHECK;
 /* Names of all profiles, sorted. */
 wl_status wl_runtime_list(struct wl_registry *r, const char *const **names, int32_t *count,
                           struct wl_error *err) WL_MUST_CHECK;

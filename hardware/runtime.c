@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * hardware/runtime.c: runtime profiles, registry/runtimes/<name>.json: how a runtime executes
+ * graphs. What a profile does not say of a class holds as in the device: dispatch_s below zero
+ * means "the device's own"; efficiencies default to 1, so a file that leaves one out claims
+ * perfection and the tests refuse that in the registry.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "registry_priv.h"
+
+struct runtime_file {
+    struct wl_provenance prov;
+    struct wl_num schema_version, winograd_tile;
+    const char *name, *title, *fusion, *notes;
+    bool flash_attention, im2col, graph_launch;
+    struct wl_list dispatch_s, gemm_efficiency, vector_efficiency;
+};
+
+/* clang-format off */
+#define AT(member) offsetof(struct runtime_file, member)
+static const struct wl_field runtime_fields[] = {
+    {"schema_version",   WL_F_PLAIN,   true,  NULL,    1, 1,    AT(schema_version), NULL, NULL, "1"},
+    {"name",             WL_F_STRING,  true,  NULL,    1, 64,   AT(name), NULL, NULL, "as --runtime takes it; the file's name"},
+    {"title",            WL_F_STRING,  true,  NULL,    1, 120,  AT(title), NULL, NULL, "as people write it"},
+    {"fusion",           WL_F_STRING,  true,  NULL,    1, 64,   AT(fusion), NULL, NULL, "fusion profile: none, basic, or one named like a runtime"},
+    {"dispatch_s",       WL_F_NUMBERS, false, "s",     0, 1,    AT(dispatch_s), NULL, NULL, "to launch one operator, by device class (absent: the device's own)"},
+    {"winograd_tile",    WL_F_INT,     false, "outputs", 0, 6,  AT(winograd_tile), NULL, NULL, "3x3 stride-1 convolutions run as F(t x t, 3 x 3): 2, 4 or 6; 0: never"},
+    {"flash_attention",  WL_F_BOOL,    true,  NULL,    0, 0,    AT(flash_attention), NULL, NULL, "attention without writing the score matrix"},
+    {"im2col",           WL_F_BOOL,    true,  NULL,    0, 0,    AT(im2col), NULL, NULL, "convolutions write out the patch matrix"},
+    {"graph_launch",     WL_F_BOOL,    true,  NULL,    0, 0,    AT(graph_launch), NULL, NULL, "launches are recorded and replayed together"},
+    {"gemm_efficiency",  WL_F_NUMBERS, true,  "share", 0.01, 1, AT(gemm_efficiency), NULL, NULL, "share of the pipe's peak on large products, by device class"},
+    {"vector_efficiency",WL_F_NUMBERS, true,  "share", 0.01, 1, AT(vector_efficiency), NULL, NULL, "share of the vector pipe's peak on element-wise work, by device class"},
+    {"notes",            WL_F_STRING,  false, NULL,    1, 1000, AT(notes), NULL, NULL, "what a reader should know"},
+    {"sources",          WL_F_SOURCES, true,  NULL,    0, 0,    0, NULL, NULL, "where the figures come from"},
+};
+/* clang-format on */
+const struct wl_field_table wl_runtime_table = {
+    "runtime",
+    runtime_fields,
+    (int32_t)WL_ARRAY_LEN(runtime_fields),
+    sizeof(struct runtime_file),
+    true,
+    "a runtime profile: registry/runtimes/<name>.json",
+};
+
+static void by_class(struct wl_problems *p, const char *key, const struct wl_list *list,
+                     double otherwise, double out[WL_HW_CLASS_COUNT])
+{
+    const struct wl_named_num *items = list->items;
+    for (int c = 0; c < WL_HW_CLASS_COUNT; c++) {
+        out[c] = otherwise;
+    }
+    for (int32_t i = 0; i < list->count; i++) {
+        int found = -1;
+        for (int c = 0; c < WL_HW_CLASS_COUNT; c++) {
+            found = strcmp(items[i].name, wl_hw_class_name((enum wl_hw_class)c)) == 0 ? c : found;
+        }
+        if (found >= 0) {
+            out[found] = items[i].num.value;
+        } else {
+            char path[96];
+            (void)snprintf(path, sizeof(path), "/%s/%.32s", key, items[i].name);
+            wl_problem_add(p, false, path, "is not a device class; cpu, gpu, tpu or kpu");
+        }
+    }
+}
+
+static void check_file(struct wl_problems *p, const struct runtime_file *f, const char *name)
+{
+    double tile = f->winograd_tile.value;
+    if (tile != 0 && tile != 2 && tile != 4 && tile != 6) {
+        wl_problem_add(p, false, "/winograd_tile", "%g is no tile; 0, 2, 4 or 6", tile);
+    }
+    if (f->name != NULL && name != NULL && strcmp(f->name, name) != 0) {
+        wl_problem_add(p, false, "/name", "\"%.64s\" differs from the file's name \"%.64s\"",
+                       f->name, name);
+    }
+}
+
+static wl_status read_runtime(struct wl_registry *r, const char *path, const char *name,
+                              struct wl_problems *problems, struct wl_runtime *out,
+                              struct wl_error *err)
+{
+    cJSON *json = NULL;
+    WL_TRY(wl_json_read(path, &json, err));
+    struct runtime_file f = {0};
+    wl_decode(&r->arena, problems, json, &wl_runtime_table,
+              (struct wl_provenance){WL_BASIS_DATASHEET, NULL}, &f);
+    cJSON_Delete(json);
+    check_file(problems, &f, name);
+    *out = (struct wl_runtime){.name = f.name,
+                               .fusion = f.fusion,
+                               .winograd = f.winograd_tile.value > 0,
+                               .winograd_tile = (int32_t)f.winograd_tile.value,
+                               .flash_attention = f.flash_attention,
+                               .im2col = f.im2col,
+                               .graph_launch = f.graph_launch,
+                               .source = f.prov.source == NULL ? "" : f.prov.source};
+    by_class(problems, "dispatch_s", &f.dispatch_s, -1, out->dispatch_s);
+    by_class(problems, "gemm_efficiency", &f.gemm_efficiency, 1, out->gemm_efficiency);
+    by_class(problems, "vector_efficiency", &f.vector_efficiency, 1, out->vector_efficiency);
+    return WL_OK;
+}
+
+wl_status wl_runtime_check(struct wl_registry *r, const char *path, struct wl_hw_problem **problems,
+                           int32_t *count, struct wl_error *err)
+{
+    struct wl_problems p;
+    struct wl_runtime unused;
+    wl_problems_init(&p, &r->arena, path);
+    WL_TRY(read_runtime(r, path, NULL, &p, &unused, err));
+    if (p.nomem) {
+        return wl_fail_nomem(err);
+    }
+    *problems = p.items;
+    *count = p.count;
+    return WL_OK;
+}
+
+wl_status wl_runtime_load(struct wl_registry *r, const char *name, const struct wl_runtime **out,
+                          struct wl_error *err)
+{
+    for (const struct wl_runtime_node *n = r->cache->runtimes; n != NULL; n = n->next) {
+        if (strcmp(n->runtime.name, name) == 0) {
+            *out = &n->runtime;
+            return WL_OK;
+        }
+    }
+    char relative[128];
+    (void)snprintf(relative, sizeof(relative), "runtimes/%.64s.json", name);
+    const char *path = wl_plain_name(name) ? wl_registry_path(r, relative) : NULL;
+    if (path == NULL) {
+        const char *const *names = NULL;
+        int32_t count = 0;
+        char list[400] = "";
+        size_t used = 0;
+        WL_TRY(wl_runtime_list(r, &names, &count, err));
+        for (int32_t i = 0; i < count; i++) {
+            int n =
+                snprintf(list + used, sizeof(list) - used, "%s%s", i == 0 ? "" : ", ", names[i]);
+            used = (size_t)wl_min_i64((int64_t)used + (n > 0 ? n : 0), (int64_t)sizeof(list) - 1);
+        }
+        return wl_fail(err, WL_ERR_USAGE, "--runtime", "\"%.64s\" is unknown; one of %s", name,
+                       list);
+    }
+    struct wl_runtime_node *node = WL_NEW(&r->arena, struct wl_runtime_node);
+    WL_TRY_PTR(node, err);
+    struct wl_problems problems;
+    wl_problems_init(&problems, &r->arena, path);
+    WL_TRY(read_runtime(r, path, name, &problems, &node->runtime, err));
+    WL_TRY(wl_problems_status(&problems, err));
+    node->next = r->cache->runtimes;
+    r->cache->runtimes = node;
+    *out = &node->runtime;
+    return WL_OK;
+}
+
+static bool listed(const char *const *names, int32_t count, const char *name)
+{
+    for (int32_t i = 0; i < count; i++) {
+        if (strcmp(names[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+wl_status wl_runtime_list(struct wl_registry *r, const char *const **names, int32_t *count,
+                          struct wl_error *err)
+{
+    const char **out = NULL;
+    int32_t used = 0, capacity = 0;
+    for (int32_t i = 0; i < r->root_count; i++) {
+        char **files = NULL;
+        int32_t file_count = 0;
+        char *folder = wl_arena_printf(&r->arena, "%s/runtimes", r->roots[i]);
+        WL_TRY_PTR(folder, err);
+        if (wl_dir_list(&r->arena, folder, &files, &file_count, NULL) != WL_OK) {
+            continue;
+        }
+        for (int32_t f = 0; f < file_count; f++) {
+            size_t len = strlen(files[f]);
+            if (len <= 5 || strcmp(files[f] + len - 5, ".json") != 0) {
+                continue;
+            }
+            char *name = wl_arena_strndup(&r->arena, files[f], len - 5);
+            WL_TRY_PTR(name, err);
+            void *items = out;
+            if (listed(out, used, name)) {
+                continue;
+            }
+            WL_TRY(wl_arena_reserve(&r->arena, &items, &capacity, used + 1, sizeof(*out)));
+            out = items;
+            int32_t at = used++;
+            for (; at > 0 && strcmp(out[at - 1], name) > 0; at--) {
+                out[at] = out[at - 1];
+            }
+            out[at] = name;
+        }
+    }
+    *names = out;
+    *count = used;
+    return WL_OK;
+}
