@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * frontend/attr.c: attributes and stored tensors, from protobuf to the ir. A tensor's elements become
- * a value only when scan.c kept its payload and the number of elements agrees with the dims; element
- * types that no shape depends on (strings, complex, 8-bit floats and narrower) have none.
+ * frontend/attr.c: attributes and stored tensors, from protobuf to the ir. A tensor's elements
+ * become a value only when scan.c kept its payload and the number of elements agrees with the dims;
+ * element types that no shape depends on (strings, complex, 8-bit floats and narrower) have none.
  */
 #include <math.h>
 #include <string.h>
@@ -355,7 +355,8 @@ wl_status wl_fe_attr(struct wl_fe *fe, const Onnx__AttributeProto *ap, struct wl
         out->type = WL_ATTR_TENSORS;
         out->count = (int32_t)ap->n_tensors;
         return WL_OK;
-    default: /* INTS; lists of types and sparse tensors, which no operator of ONNX uses, read empty */
+    default: /* INTS; lists of types and sparse tensors, which no operator of ONNX uses, read empty
+              */
         out->type = WL_ATTR_INTS;
         out->count = (int32_t)ap->n_ints;
         out->u.ints = wl_arena_copy(fe->g->arena, ap->ints, ap->n_ints * sizeof(*ap->ints));

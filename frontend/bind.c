@@ -403,6 +403,29 @@ wl_status wl_fe_rebatch_adapt(struct wl_fe *fe, int32_t node)
     return WL_OK;
 }
 
+wl_status wl_fe_rebatch_conflict(struct wl_fe *fe, int32_t node, bool complained)
+{
+    struct wl_graph *g = fe->g;
+    if (fe->conflicts == NULL) {
+        fe->conflicts = WL_ARRAY(&fe->work, bool, g->node_count);
+        WL_TRY_PTR(fe->conflicts, fe->err);
+    }
+    if (fe->new_batch == 0) {
+        fe->conflicts[node] = complained;
+        return WL_OK;
+    }
+    bool conflict = complained && g->diags->count > 0 && !fe->conflicts[node] &&
+                    strcmp(g->diags->items[g->diags->count - 1].code, "shape-conflict") == 0;
+    if (!conflict) {
+        return WL_OK;
+    }
+    char where[192];
+    return wl_fail(fe->err, WL_ERR_USAGE, wl_node_where(g, node, where, sizeof(where)),
+                   "its inputs do not fit together with --batch %lld: a constant of the file has "
+                   "batch %lld built in; export the model with a dynamic batch",
+                   (long long)fe->new_batch, (long long)fe->old_batch);
+}
+
 void wl_fe_rebatch_check(struct wl_fe *fe)
 {
     const struct wl_graph *g = fe->g;

@@ -25,8 +25,8 @@ struct wl_scan_buf {
 };
 
 /*
- * What the walk leaves of a file: the model without the nodes of its main graph (`shell`), and those
- * nodes one after another. Payloads of large tensors, documentation and training are cut out.
+ * What the walk leaves of a file: the model without the nodes of its main graph (`shell`), and
+ * those nodes one after another. Payloads of large tensors, documentation and training are cut out.
  */
 struct wl_scan {
     struct wl_scan_buf shell;
@@ -81,7 +81,7 @@ struct wl_fe_op {
     struct wl_str type;
     struct wl_str domain;
     const Onnx__FunctionProto *scope; /* function in which it was found; NULL: the model */
-    const Onnx__FunctionProto *fn;  /* local function, else NULL */
+    const Onnx__FunctionProto *fn;    /* local function, else NULL */
     const struct wl_op *op;
     const struct wl_raise_rule *rules;
     int32_t version;
@@ -140,9 +140,9 @@ struct wl_fe {
     struct wl_fe_op *ops;
     int32_t op_count, op_capacity;
     struct wl_strmap functions; /* "domain\1name\1overload" -> index of model->functions */
-    int32_t node_limit; /* nodes after inlining */
-    int32_t calls;      /* of functions, so far */
-    bool unsorted;      /* a node came before one that it depends on */
+    int32_t node_limit;         /* nodes after inlining */
+    int32_t calls;              /* of functions, so far */
+    bool unsorted;              /* a node came before one that it depends on */
 
     struct wl_fe_align *aligns;
     int32_t align_count, align_capacity;
@@ -150,6 +150,7 @@ struct wl_fe {
     /* Re-batching of a model exported with a fixed batch; old_batch is 0 otherwise. */
     int64_t old_batch, new_batch;
     struct wl_fe_reshape *reshapes;
+    bool *conflicts;     /* by node: it contradicts itself as exported */
     int32_t *reshape_of; /* by node: index in reshapes plus 1; NULL when there is none */
     int32_t reshape_count, reshape_capacity;
 
@@ -167,6 +168,8 @@ wl_status wl_fe_import(struct wl_fe *fe);
 /* Imports one node (or the function it calls) into `block`. */
 wl_status wl_fe_import_node(struct wl_fe *fe, const Onnx__NodeProto *np,
                             const struct wl_fe_env *env, int32_t block);
+/* Grows the tables by name so that `name` is inside. */
+wl_status wl_fe_names_reserve(struct wl_fe *fe, int32_t name);
 /* Id of a name of the file in a scope; WL_NONE on exhaustion. */
 int32_t wl_fe_name(struct wl_fe *fe, const struct wl_fe_env *env, const char *z);
 /* New tensor; its declared type is that of the name. WL_NONE on exhaustion. */
@@ -261,6 +264,8 @@ wl_status wl_fe_bind_check(struct wl_fe *fe);
 wl_status wl_fe_rebatch_note(struct wl_fe *fe, int32_t node);
 wl_status wl_fe_rebatch_adapt(struct wl_fe *fe, int32_t node);
 wl_status wl_fe_rebatch_inputs(struct wl_fe *fe);
+/* Shapes that contradict each other with the new batch and did not with the old: an error. */
+wl_status wl_fe_rebatch_conflict(struct wl_fe *fe, int32_t node, bool complained);
 /* After the second pass: an output that kept the old batch is diagnosed. */
 void wl_fe_rebatch_check(struct wl_fe *fe);
 

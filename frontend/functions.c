@@ -2,11 +2,11 @@
 /*
  * frontend/functions.c: local functions, inlined at import. Every name of a call carries the prefix
  * "<node>/", so bodies never meet; formal inputs stand for the caller's tensors, formal outputs are
- * the caller's tensors, produced by a node of the body. Attribute references take the caller's value,
- * else the function's default, else the attribute is absent.
+ * the caller's tensors, produced by a node of the body. Attribute references take the caller's
+ * value, else the function's default, else the attribute is absent.
  *
- * A function that calls itself, however indirectly, is an error; the number of nodes after inlining is
- * limited, since calls of calls multiply.
+ * A function that calls itself, however indirectly, is an error; the number of nodes after inlining
+ * is limited, since calls of calls multiply.
  */
 #include <string.h>
 
@@ -158,8 +158,8 @@ static wl_status inputs_bind(struct wl_fe *fe, const Onnx__NodeProto *np,
             }
             actual = fe->tensor_of_name[outer];
             if (actual == WL_NONE) {
-                return call_fail(fe, np, "reads a tensor that nothing before it defines:",
-                                 np->input[i]);
+                return call_fail(fe, np,
+                                 "reads a tensor that nothing before it defines:", np->input[i]);
             }
         }
         int32_t inner = wl_fe_name(fe, env, fn->input[i]);
@@ -276,10 +276,8 @@ wl_status wl_fe_function_inline(struct wl_fe *fe, const Onnx__NodeProto *np,
                        "calls of functions are nested deeper than %d or too many",
                        WL_SCAN_DEPTH_MAX);
     }
-    struct wl_fe_env env = {.fn = fn,
-                            .caller = caller,
-                            .opsets = fn->opset_import,
-                            .opset_count = fn->n_opset_import};
+    struct wl_fe_env env = {
+        .fn = fn, .caller = caller, .opsets = fn->opset_import, .opset_count = fn->n_opset_import};
     WL_TRY(prefix_make(fe, np, caller, &env));
     WL_TRY(args_bind(fe, np, caller, &env));
     WL_TRY(inputs_bind(fe, np, caller, &env));

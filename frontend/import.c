@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * frontend/import.c: protobuf messages to the ir. Names are interned; a table gives each name's
- * tensor in the scope being read. A body (If, Loop, Scan) opens a scope that sees the outer one; what
- * it defines is undone at its end. A local function is a scope of its own: its names carry the call's
- * prefix, so that they never meet the caller's (functions.c).
+ * tensor in the scope being read. A body (If, Loop, Scan) opens a scope that sees the outer one;
+ * what it defines is undone at its end. A local function is a scope of its own: its names carry the
+ * call's prefix, so that they never meet the caller's (functions.c).
  *
- * A node may come before the node that produces its input: such inputs are remembered and resolved at
- * the end of the block that must know them (sort.c then orders the nodes). A name that nothing
+ * A node may come before the node that produces its input: such inputs are remembered and resolved
+ * at the end of the block that must know them (sort.c then orders the nodes). A name that nothing
  * defines is an error that names the node.
  *
  * Nodes of the main graph are unpacked one at a time into an arena that is emptied after each, so
@@ -26,8 +26,7 @@ const char *wl_fe_tensor_z(const struct wl_fe *fe, int32_t tensor)
     return fe->g->names.names[fe->g->tensors[tensor].name].data;
 }
 
-/* Grows the tables by name so that `name` is inside. */
-static wl_status names_reserve(struct wl_fe *fe, int32_t name)
+wl_status wl_fe_names_reserve(struct wl_fe *fe, int32_t name)
 {
     if (name < fe->name_capacity) {
         return WL_OK;
@@ -64,7 +63,7 @@ int32_t wl_fe_name(struct wl_fe *fe, const struct wl_fe_env *env, const char *z)
         id = wl_strmap_add(&fe->g->names, (struct wl_str){full, env->prefix_len + s.len});
         wl_arena_reset(&fe->work, mark);
     }
-    if (id == WL_NONE || names_reserve(fe, id) != WL_OK) {
+    if (id == WL_NONE || wl_fe_names_reserve(fe, id) != WL_OK) {
         return WL_NONE;
     }
     return id;
@@ -72,6 +71,10 @@ int32_t wl_fe_name(struct wl_fe *fe, const struct wl_fe_env *env, const char *z)
 
 wl_status wl_fe_define(struct wl_fe *fe, int32_t name, int32_t tensor)
 {
+    if (fe->depth == 0) {
+        fe->tensor_of_name[name] = tensor; /* the main graph's scope never ends */
+        return WL_OK;
+    }
     if (wl_arena_reserve(&fe->work, (void **)&fe->undo, &fe->undo_capacity, fe->undo_count + 1,
                          sizeof(*fe->undo)) != WL_OK) {
         return wl_fail_nomem(fe->err);
@@ -86,7 +89,8 @@ static void scope_close(struct wl_fe *fe, int32_t mark)
     while (fe->undo_count > mark) {
         struct wl_fe_undo u = fe->undo[--fe->undo_count];
         fe->tensor_of_name[u.name] = u.tensor;
-        fe->type_of_name[u.name] = NULL; /* declared inside the scope; an outer one is used already */
+        fe->type_of_name[u.name] =
+            NULL; /* declared inside the scope; an outer one is used already */
     }
 }
 
@@ -109,8 +113,8 @@ wl_status wl_fe_declare(struct wl_fe *fe, const struct wl_fe_env *env, size_t co
 /* ---- tensors -------------------------------------------------------------------------------- */
 
 /*
- * The name of a KV cache, as exporters write them: past_key_values.0.key, past_key_0, present.3.value,
- * cache_k, k_cache ...
+ * The name of a KV cache, as exporters write them: past_key_values.0.key, past_key_0,
+ * present.3.value, cache_k, k_cache ...
  */
 static bool contains(struct wl_str s, const char *part)
 {
@@ -249,7 +253,8 @@ static wl_status inputs_import(struct wl_fe *fe, const Onnx__GraphProto *gp,
             return duplicate(fe, name, "an input");
         }
         fe->type_of_name[name] = vi->type;
-        int32_t t = wl_fe_tensor_add(fe, name, block == 0 ? WL_TENSOR_INPUT : WL_TENSOR_ACTIVATION, block);
+        int32_t t =
+            wl_fe_tensor_add(fe, name, block == 0 ? WL_TENSOR_INPUT : WL_TENSOR_ACTIVATION, block);
         if (t == WL_NONE) {
             return wl_fail_nomem(fe->err);
         }
@@ -331,9 +336,8 @@ static const struct wl_fe_op *op_find(struct wl_fe *fe, const Onnx__NodeProto *n
         id = copy == NULL ? WL_NONE
                           : wl_strmap_add_static(&fe->op_names, (struct wl_str){copy, type.len});
     }
-    if (id == WL_NONE ||
-        wl_arena_reserve(&fe->work, (void **)&fe->op_heads, &fe->op_head_capacity, id + 1,
-                         sizeof(*fe->op_heads)) != WL_OK) {
+    if (id == WL_NONE || wl_arena_reserve(&fe->work, (void **)&fe->op_heads, &fe->op_head_capacity,
+                                          id + 1, sizeof(*fe->op_heads)) != WL_OK) {
         return NULL;
     }
     if (fe->op_names.count > before) {
@@ -703,8 +707,8 @@ static wl_status main_nodes(struct wl_fe *fe, const struct wl_fe_env *env)
     for (int32_t i = 0; i < fe->scan.node_count; i++) {
         struct wl_arena_mark mark = wl_arena_mark(&fe->shell);
         struct wl_scan_span span = fe->scan.spans[i];
-        Onnx__NodeProto *np = onnx__node_proto__unpack(&allocator, span.bytes,
-                                                       fe->scan.nodes.data + span.offset);
+        Onnx__NodeProto *np =
+            onnx__node_proto__unpack(&allocator, span.bytes, fe->scan.nodes.data + span.offset);
         if (np == NULL) {
             return wl_fail(fe->err, WL_ERR_PARSE, fe->path,
                            "node %d of the graph is damaged, or needs too much memory", (int)i);
@@ -738,8 +742,8 @@ static wl_status opsets_import(struct wl_fe *fe)
     g->ir_version = m->ir_version;
     const char *producer = m->producer_name == NULL ? "" : m->producer_name;
     const char *version = m->producer_version == NULL ? "" : m->producer_version;
-    char *full = wl_arena_printf(g->arena, "%s%s%s", producer, version[0] == '\0' ? "" : " ",
-                                 version);
+    char *full =
+        wl_arena_printf(g->arena, "%s%s%s", producer, version[0] == '\0' ? "" : " ", version);
     WL_TRY_PTR(full, fe->err);
     g->producer = wl_str(full);
     return WL_OK;
@@ -750,9 +754,8 @@ wl_status wl_fe_import(struct wl_fe *fe)
     const Onnx__ModelProto *m = fe->model;
     WL_TRY(opsets_import(fe));
     WL_TRY(wl_fe_functions_index(fe));
-    struct wl_fe_env env = {.prefix = "",
-                            .opsets = m->opset_import,
-                            .opset_count = m->n_opset_import};
+    struct wl_fe_env env = {
+        .prefix = "", .opsets = m->opset_import, .opset_count = m->n_opset_import};
     int32_t block;
     WL_TRY(block_begin(fe, m->graph, &env, WL_NONE, &block));
     fe->g->name = fe->g->blocks[0].name;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * frontend/infer.c: shapes, types and small values of every tensor, by the rows of the operator table
- * in execution order. Decides what is folded (all inputs constant), what is shape arithmetic (all
- * outputs are known values) and which body is looked at.
+ * frontend/infer.c: shapes, types and small values of every tensor, by the rows of the operator
+ * table in execution order. Decides what is folded (all inputs constant), what is shape arithmetic
+ * (all outputs are known values) and which body is looked at.
  *
- * What inference leaves unknown is filled from the file's declarations (types.c). A body is inferred
- * when its control node's row asks for it; one that is not asked for, and a branch whose condition is
- * known to be false, are inferred afterwards without complaints, since what is in them never runs.
+ * What inference leaves unknown is filled from the file's declarations (types.c). A body is
+ * inferred when its control node's row asks for it; one that is not asked for, and a branch whose
+ * condition is known to be false, are inferred afterwards without complaints, since what is in them
+ * never runs.
  *
  * Bodies may be inferred more than once (loops look for a fixed point), nested ones multiply: the
  * number of node visits is limited.
@@ -172,7 +173,11 @@ static wl_status infer_node(struct wl_fe *fe, int32_t node)
     for (int32_t b = fe->first_body[node]; b != WL_NONE; b = fe->body_next[b]) {
         fe->inferred[b] = false;
     }
+    int32_t complaints = g->diags->count + g->diags->dropped;
     WL_TRY(run_row(fe, node));
+    if (fe->old_batch > 0) {
+        WL_TRY(wl_fe_rebatch_conflict(fe, node, g->diags->count + g->diags->dropped > complaints));
+    }
     for (int32_t b = fe->first_body[node]; b != WL_NONE; b = fe->body_next[b]) {
         if (!fe->inferred[b]) {
             WL_TRY(infer_silently(fe, b));

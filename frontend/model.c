@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * frontend/model.c: the front end from bytes to an inferred graph, one step after another. Memory is
- * limited in proportion to the graph part of the file, so that a small hostile file cannot ask for
- * much: FREE_BYTES, and GRAPH_FACTOR bytes for each byte that the scan kept.
+ * frontend/model.c: the front end from bytes to an inferred graph, one step after another. Memory
+ * is limited in proportion to the graph part of the file, so that a small hostile file cannot ask
+ * for much: FREE_BYTES, and GRAPH_FACTOR bytes for each byte that the scan kept.
  */
 #include <stdio.h>
 #include <string.h>
@@ -27,14 +27,31 @@ static void unpack_free(void *data, void *pointer)
 static wl_status unpack_shell(struct wl_fe *fe)
 {
     ProtobufCAllocator allocator = {unpack_alloc, unpack_free, &fe->shell};
-    fe->model =
-        onnx__model_proto__unpack(&allocator, fe->scan.shell.bytes, fe->scan.shell.data);
+    fe->model = onnx__model_proto__unpack(&allocator, fe->scan.shell.bytes, fe->scan.shell.data);
     if (fe->model == NULL || fe->model->graph == NULL) {
         return wl_fail(fe->err, WL_ERR_PARSE, fe->path,
                        "not an ONNX model, or a damaged one: its messages do not decode; expected "
                        "a file written by an ONNX exporter");
     }
     return WL_OK;
+}
+
+/* Room for what the scan has counted: growing by doubling would touch twice the pages. */
+static wl_status tables_reserve(struct wl_fe *fe)
+{
+    struct wl_graph *g = fe->g;
+    const Onnx__GraphProto *gp = fe->model->graph;
+    int64_t tensors = (int64_t)gp->n_initializer + (int64_t)gp->n_input + fe->scan.node_count;
+    int32_t room = (int32_t)wl_min_i64(tensors + tensors / 16 + 16, 1 << 26);
+    g->nodes = WL_ARRAY(g->arena, struct wl_node, fe->scan.node_count);
+    g->tensors = WL_ARRAY(g->arena, struct wl_tensor, room);
+    fe->type_of_tensor = WL_ARRAY(&fe->work, const Onnx__TypeProto *, room);
+    if (g->nodes == NULL || g->tensors == NULL || fe->type_of_tensor == NULL) {
+        return wl_fail_nomem(fe->err);
+    }
+    g->node_capacity = fe->scan.node_count;
+    g->tensor_capacity = fe->type_capacity = room;
+    return wl_fe_names_reserve(fe, room);
 }
 
 static wl_status tables_init(struct wl_fe *fe)
@@ -44,6 +61,7 @@ static wl_status tables_init(struct wl_fe *fe)
         wl_strmap_init(&fe->functions, &fe->work) != WL_OK) {
         return wl_fail_nomem(fe->err);
     }
+    WL_TRY(tables_reserve(fe));
     int64_t nodes = fe->scan.node_count + (int64_t)(fe->scan.shell.bytes / 8);
     fe->node_limit = (int32_t)wl_min_i64(NODES_FREE + 64 * nodes, 1 << 26);
     return WL_OK;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * frontend/opset.c: old forms of operators raised to the newest, so that ops/ knows one form of each.
- * A rule applies to nodes of the default domain whose file imports a version below `below`. Rules of
- * one operator are listed from old to new and all that apply run in that order. What each does is said
- * beside it; where the newer version only adds types or optional arguments with the old behaviour as
- * default, no rule is needed. Source: the version history of each operator in ONNX's Operators and
- * Changelog documents.
+ * frontend/opset.c: old forms of operators raised to the newest, so that ops/ knows one form of
+ * each. A rule applies to nodes of the default domain whose file imports a version below `below`.
+ * Rules of one operator are listed from old to new and all that apply run in that order. What each
+ * does is said beside it; where the newer version only adds types or optional arguments with the
+ * old behaviour as default, no rule is needed. Source: the version history of each operator in
+ * ONNX's Operators and Changelog documents.
  *
  * Constants made here carry a value and no stored bytes: they weigh nothing.
  */
@@ -375,8 +375,8 @@ static wl_status raise_unknown(struct wl_fe *fe, int32_t node)
 /* ---- broadcasting before opset 7 ------------------------------------------------------------- */
 
 /*
- * B was aligned with axis `axis` of A instead of with A's last axis: an Unsqueeze in front of B adds
- * the missing axes at B's end. How many is known once the ranks are: wl_raise_align.
+ * B was aligned with axis `axis` of A instead of with A's last axis: an Unsqueeze in front of B
+ * adds the missing axes at B's end. How many is known once the ranks are: wl_raise_align.
  */
 static wl_status align_operand(struct wl_fe *fe, int32_t node, int64_t axis)
 {
@@ -487,52 +487,52 @@ wl_status wl_raise_align(struct wl_fe *fe, int32_t node)
 
 /* Sorted by name, then by version. */
 static const struct wl_raise_rule rules[] = {
-    {"Add",                7,  raise_broadcast  }, /* broadcast, axis -> numpy broadcasting */
-    {"And",                7,  raise_broadcast  },
-    {"BatchNormalization", 14, raise_batch_norm }, /* outputs 1 to 4 -> training_mode */
-    {"Cast",               6,  raise_cast       }, /* to: string -> number */
-    {"Clip",               11, raise_clip       }, /* min, max -> inputs 1, 2 */
-    {"Concat",             4,  raise_concat     }, /* axis: default 1 made explicit */
-    {"DFT",                20, raise_dft        }, /* axis -> input 2 */
-    {"Div",                7,  raise_broadcast  },
-    {"Dropout",            12, raise_dropout    }, /* ratio -> input 1; is_test ignored */
-    {"Equal",              7,  raise_broadcast  },
-    {"Greater",            7,  raise_broadcast  },
-    {"GridSample",         20, raise_grid_sample}, /* names of modes */
-    {"Hardmax",            13, raise_softmax    }, /* axis: default 1 made explicit */
-    {"Less",               7,  raise_broadcast  },
-    {"LogSoftmax",         13, raise_softmax    },
-    {"Mul",                7,  raise_broadcast  },
-    {"Or",                 7,  raise_broadcast  },
-    {"PRelu",              7,  raise_prelu      }, /* slope by channel */
-    {"Pad",                11, raise_pad        }, /* pads (paddings), value -> inputs 1, 2 */
-    {"Pow",                7,  raise_broadcast  },
-    {"ReduceL1",           18, raise_axes       }, /* axes -> input 1 */
-    {"ReduceL2",           18, raise_axes       },
-    {"ReduceLogSum",       18, raise_axes       },
-    {"ReduceLogSumExp",    18, raise_axes       },
-    {"ReduceMax",          18, raise_axes       },
-    {"ReduceMean",         18, raise_axes       },
-    {"ReduceMin",          18, raise_axes       },
-    {"ReduceProd",         18, raise_axes       },
-    {"ReduceSum",          13, raise_axes       },
-    {"ReduceSumSquare",    18, raise_axes       },
-    {"Reshape",            5,  raise_reshape    }, /* shape -> input 1 */
-    {"Resize",             11, raise_resize     }, /* (X, scales) -> (X, roi, scales) */
-    {"RoiAlign",           16, raise_roi_align  }, /* coordinate mode: default made explicit */
-    {"Scan",               9,  raise_unknown    }, /* had a batch axis and sequence lengths */
-    {"Scatter",            ANY, raise_scatter    }, /* renamed ScatterElements */
-    {"Slice",              10, raise_slice      }, /* starts, ends, axes -> inputs 1 to 3 */
-    {"Softmax",            13, raise_softmax    },
-    {"Split",              13, raise_split      }, /* split -> input 1 */
-    {"Split",              18, raise_split_even }, /* num_outputs made explicit */
-    {"Squeeze",            13, raise_axes       }, /* axes -> input 1 */
-    {"Sub",                7,  raise_broadcast  },
-    {"Tile",               6,  raise_unknown    }, /* had one tiles, axis pair */
-    {"TopK",               10, raise_topk       }, /* k -> input 1 */
-    {"Unsqueeze",          13, raise_axes       }, /* axes -> input 1 */
-    {"Upsample",           ANY, raise_upsample   }, /* renamed Resize; scales -> input 2 */
-    {"Xor",                7,  raise_broadcast  },
+    {"Add", 7, raise_broadcast}, /* broadcast, axis -> numpy broadcasting */
+    {"And", 7, raise_broadcast},
+    {"BatchNormalization", 14, raise_batch_norm}, /* outputs 1 to 4 -> training_mode */
+    {"Cast", 6, raise_cast},                      /* to: string -> number */
+    {"Clip", 11, raise_clip},                     /* min, max -> inputs 1, 2 */
+    {"Concat", 4, raise_concat},                  /* axis: default 1 made explicit */
+    {"DFT", 20, raise_dft},                       /* axis -> input 2 */
+    {"Div", 7, raise_broadcast},
+    {"Dropout", 12, raise_dropout}, /* ratio -> input 1; is_test ignored */
+    {"Equal", 7, raise_broadcast},
+    {"Greater", 7, raise_broadcast},
+    {"GridSample", 20, raise_grid_sample}, /* names of modes */
+    {"Hardmax", 13, raise_softmax},        /* axis: default 1 made explicit */
+    {"Less", 7, raise_broadcast},
+    {"LogSoftmax", 13, raise_softmax},
+    {"Mul", 7, raise_broadcast},
+    {"Or", 7, raise_broadcast},
+    {"PRelu", 7, raise_prelu}, /* slope by channel */
+    {"Pad", 11, raise_pad},    /* pads (paddings), value -> inputs 1, 2 */
+    {"Pow", 7, raise_broadcast},
+    {"ReduceL1", 18, raise_axes}, /* axes -> input 1 */
+    {"ReduceL2", 18, raise_axes},
+    {"ReduceLogSum", 18, raise_axes},
+    {"ReduceLogSumExp", 18, raise_axes},
+    {"ReduceMax", 18, raise_axes},
+    {"ReduceMean", 18, raise_axes},
+    {"ReduceMin", 18, raise_axes},
+    {"ReduceProd", 18, raise_axes},
+    {"ReduceSum", 13, raise_axes},
+    {"ReduceSumSquare", 18, raise_axes},
+    {"Reshape", 5, raise_reshape},     /* shape -> input 1 */
+    {"Resize", 11, raise_resize},      /* (X, scales) -> (X, roi, scales) */
+    {"RoiAlign", 16, raise_roi_align}, /* coordinate mode: default made explicit */
+    {"Scan", 9, raise_unknown},        /* had a batch axis and sequence lengths */
+    {"Scatter", ANY, raise_scatter},   /* renamed ScatterElements */
+    {"Slice", 10, raise_slice},        /* starts, ends, axes -> inputs 1 to 3 */
+    {"Softmax", 13, raise_softmax},
+    {"Split", 13, raise_split},      /* split -> input 1 */
+    {"Split", 18, raise_split_even}, /* num_outputs made explicit */
+    {"Squeeze", 13, raise_axes},     /* axes -> input 1 */
+    {"Sub", 7, raise_broadcast},
+    {"Tile", 6, raise_unknown},        /* had one tiles, axis pair */
+    {"TopK", 10, raise_topk},          /* k -> input 1 */
+    {"Unsqueeze", 13, raise_axes},     /* axes -> input 1 */
+    {"Upsample", ANY, raise_upsample}, /* renamed Resize; scales -> input 2 */
+    {"Xor", 7, raise_broadcast},
 };
 
 const struct wl_raise_rule *wl_raise_find(struct wl_str op_type)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * frontend/params.c: parameters are the elements that the file stores as floating-point or quantised
- * tensors, each tensor once: initializers, and tensors of more than one element inside Constant nodes
- * (some exporters keep weights there; single elements are numbers of a formula). Narrow integers
- * count, 32-bit ones where a quantised operator reads them (its bias); shapes, indices and bools do
- * not. A sparse tensor counts its dense elements.
+ * frontend/params.c: parameters are the elements that the file stores as floating-point or
+ * quantised tensors, each tensor once: initializers, and tensors of more than one element inside
+ * Constant nodes (some exporters keep weights there; single elements are numbers of a formula).
+ * Narrow integers count, 32-bit ones where a quantised operator reads them (its bias); shapes,
+ * indices and bools do not. A sparse tensor counts its dense elements.
  */
 #include "frontend_priv.h"
 
@@ -67,7 +67,8 @@ void wl_fe_count_parameters(struct wl_fe *fe)
         }
         for (int32_t i = 0; i < node->attr_count; i++) {
             const struct wl_attr *a = &node->attrs[i];
-            if (a->type == WL_ATTR_TENSOR && a->u.tensor->stored_elems > 1 && is_parameter(g, out)) {
+            if (a->type == WL_ATTR_TENSOR && a->u.tensor->stored_elems > 1 &&
+                is_parameter(g, out)) {
                 count(fe->m, a->u.tensor->stored_elems, a->u.tensor->dtype);
             }
         }

@@ -3,8 +3,8 @@
  * frontend/repeat.c: how often each node runs in one inference. A body runs as often as its control
  * node says, times the runs of the control node:
  * - Loop: its trip count where constant; else the symbol `loop:NAME` where bound; else once, with a
- *   diagnostic. A constant trip count is exact unless the body computes its own condition; then it is
- *   an upper bound, with a diagnostic.
+ *   diagnostic. A constant trip count is exact unless the body computes its own condition; then it
+ * is an upper bound, with a diagnostic.
  * - Scan: the extent of its first scan input along the scan axis. SequenceMap: the length of its
  *   sequence. Unknown ones as for Loop.
  * - If: the branch that its condition selects; where the condition depends on data, the branch with
@@ -70,10 +70,10 @@ static wl_status trips_unknown(struct wl_fe *fe, int32_t node, struct wl_dim *ou
         return WL_OK;
     }
     *out = wl_dim_known(1);
-    wl_diag_add(g->diags, WL_SEV_WARNING, "unknown-trip-count",
-                wl_node_where(g, node, where, sizeof(where)),
-                "how often it runs depends on data; its body is counted once; --dim '%s=N' counts N",
-                name);
+    wl_diag_add(
+        g->diags, WL_SEV_WARNING, "unknown-trip-count",
+        wl_node_where(g, node, where, sizeof(where)),
+        "how often it runs depends on data; its body is counted once; --dim '%s=N' counts N", name);
     return WL_OK;
 }
 
@@ -129,7 +129,8 @@ static struct wl_dim scan_extent(const struct wl_graph *g, const struct wl_node 
     }
     int32_t t = n->inputs[n->input_count - scans];
     const struct wl_attr *axes = wl_node_attr(n, "scan_input_axes");
-    int64_t axis = axes != NULL && axes->type == WL_ATTR_INTS && axes->count > 0 ? axes->u.ints[0] : 0;
+    int64_t axis =
+        axes != NULL && axes->type == WL_ATTR_INTS && axes->count > 0 ? axes->u.ints[0] : 0;
     if (t == WL_NONE || g->tensors[t].rank == WL_NONE) {
         return wl_dim_unknown();
     }

@@ -11,9 +11,9 @@
  * touched. Kept bytes are copied once; the length prefix of a message that shrinks is rewritten in
  * as many bytes as it had (a padded varint, which protobuf allows).
  *
- * Sources: the protobuf encoding (varint, wire types 0, 1, 2, 5); ONNX's TensorProto for which *_data
- * field holds which element type. 2- and 4-bit elements in int32_data are accepted packed or one per
- * entry, both occur.
+ * Sources: the protobuf encoding (varint, wire types 0, 1, 2, 5); ONNX's TensorProto for which
+ * *_data field holds which element type. 2- and 4-bit elements in int32_data are accepted packed or
+ * one per entry, both occur.
  */
 #include <stdio.h>
 #include <string.h>
@@ -59,96 +59,97 @@ struct rule {
 
 #define FIELDS_MAX 32
 
-static const struct rule rules[MSG_COUNT][FIELDS_MAX] = {
-    [MSG_MODEL] =
-        {
-            [1] = {KEEP, WIRE_VARINT, 0},           /* ir_version */
-            [2] = {KEEP, WIRE_BYTES, 0},            /* producer_name */
-            [3] = {KEEP, WIRE_BYTES, 0},            /* producer_version */
-            [7] = {WALK, WIRE_BYTES, MSG_GRAPH},    /* graph */
-            [8] = {KEEP, WIRE_BYTES, 0},            /* opset_import */
-            [25] = {WALK, WIRE_BYTES, MSG_FUNCTION} /* functions */
-        },
-    [MSG_GRAPH] =
-        {
-            [1] = {WALK, WIRE_BYTES, MSG_NODE},        /* node */
-            [2] = {KEEP, WIRE_BYTES, 0},               /* name */
-            [5] = {WALK, WIRE_BYTES, MSG_TENSOR},      /* initializer */
-            [11] = {WALK, WIRE_BYTES, MSG_VALUE_INFO}, /* input */
-            [12] = {WALK, WIRE_BYTES, MSG_VALUE_INFO}, /* output */
-            [13] = {WALK, WIRE_BYTES, MSG_VALUE_INFO}, /* value_info */
-            [15] = {WALK, WIRE_BYTES, MSG_SPARSE}      /* sparse_initializer */
-        },
-    [MSG_NODE] =
-        {
-            [1] = {KEEP, WIRE_BYTES, 0},        /* input */
-            [2] = {KEEP, WIRE_BYTES, 0},        /* output */
-            [3] = {KEEP, WIRE_BYTES, 0},        /* name */
-            [4] = {KEEP, WIRE_BYTES, 0},        /* op_type */
-            [5] = {WALK, WIRE_BYTES, MSG_ATTR}, /* attribute */
-            [7] = {KEEP, WIRE_BYTES, 0},        /* domain */
-            [8] = {KEEP, WIRE_BYTES, 0}         /* overload */
-        },
-    [MSG_ATTR] =
-        {
-            [1] = {KEEP, WIRE_BYTES, 0},           /* name */
-            [2] = {KEEP, WIRE_32, 0},              /* f */
-            [3] = {KEEP, WIRE_VARINT, 0},          /* i */
-            [4] = {KEEP_SHORT, WIRE_BYTES, 0},     /* s */
-            [5] = {WALK, WIRE_BYTES, MSG_TENSOR},  /* t */
-            [6] = {WALK, WIRE_BYTES, MSG_GRAPH},   /* g */
-            [7] = {KEEP, WIRE_LIST, 0},            /* floats */
-            [8] = {KEEP, WIRE_LIST, 0},            /* ints */
-            [9] = {KEEP_SHORT, WIRE_BYTES, 0},     /* strings */
-            [10] = {WALK, WIRE_BYTES, MSG_TENSOR}, /* tensors */
-            [11] = {WALK, WIRE_BYTES, MSG_GRAPH},  /* graphs */
-            [14] = {WALK, WIRE_BYTES, MSG_TYPE},   /* tp */
-            [20] = {KEEP, WIRE_VARINT, 0},         /* type */
-            [21] = {KEEP, WIRE_BYTES, 0},          /* ref_attr_name */
-            [22] = {WALK, WIRE_BYTES, MSG_SPARSE}  /* sparse_tensor */
-        },
-    [MSG_SPARSE] =
-        {
-            [1] = {WALK, WIRE_BYTES, MSG_SPARSE_PART}, /* values */
-            [2] = {WALK, WIRE_BYTES, MSG_SPARSE_PART}, /* indices */
-            [3] = {KEEP, WIRE_LIST, 0}                 /* dims */
-        },
-    [MSG_VALUE_INFO] =
-        {
-            [1] = {KEEP, WIRE_BYTES, 0},       /* name */
-            [2] = {WALK, WIRE_BYTES, MSG_TYPE} /* type */
-        },
-    [MSG_TYPE] =
-        {
-            [1] = {KEEP, WIRE_BYTES, 0},             /* tensor_type */
-            [4] = {WALK, WIRE_BYTES, MSG_TYPE_ELEM}, /* sequence_type */
-            [5] = {WALK, WIRE_BYTES, MSG_TYPE_MAP},  /* map_type */
-            [7] = {KEEP, WIRE_BYTES, 0},             /* opaque_type */
-            [8] = {KEEP, WIRE_BYTES, 0},             /* sparse_tensor_type */
-            [9] = {WALK, WIRE_BYTES, MSG_TYPE_ELEM}  /* optional_type */
-        },
-    [MSG_TYPE_ELEM] =
-        {
-            [1] = {WALK, WIRE_BYTES, MSG_TYPE} /* elem_type */
-        },
-    [MSG_TYPE_MAP] =
-        {
-            [1] = {KEEP, WIRE_VARINT, 0},      /* key_type */
-            [2] = {WALK, WIRE_BYTES, MSG_TYPE} /* value_type */
-        },
-    [MSG_FUNCTION] =
-        {
-            [1] = {KEEP, WIRE_BYTES, 0},               /* name */
-            [4] = {KEEP, WIRE_BYTES, 0},               /* input */
-            [5] = {KEEP, WIRE_BYTES, 0},               /* output */
-            [6] = {KEEP, WIRE_BYTES, 0},               /* attribute */
-            [7] = {WALK, WIRE_BYTES, MSG_NODE},        /* node */
-            [9] = {KEEP, WIRE_BYTES, 0},               /* opset_import */
-            [10] = {KEEP, WIRE_BYTES, 0},              /* domain */
-            [11] = {WALK, WIRE_BYTES, MSG_ATTR},       /* attribute_proto */
-            [12] = {WALK, WIRE_BYTES, MSG_VALUE_INFO}, /* value_info */
-            [13] = {KEEP, WIRE_BYTES, 0}               /* overload */
-        },
+static const struct rule rules[MSG_COUNT][FIELDS_MAX] =
+    {
+        [MSG_MODEL] =
+            {
+                [1] = {KEEP, WIRE_VARINT, 0},           /* ir_version */
+                [2] = {KEEP, WIRE_BYTES, 0},            /* producer_name */
+                [3] = {KEEP, WIRE_BYTES, 0},            /* producer_version */
+                [7] = {WALK, WIRE_BYTES, MSG_GRAPH},    /* graph */
+                [8] = {KEEP, WIRE_BYTES, 0},            /* opset_import */
+                [25] = {WALK, WIRE_BYTES, MSG_FUNCTION} /* functions */
+            },
+        [MSG_GRAPH] =
+            {
+                [1] = {WALK, WIRE_BYTES, MSG_NODE},        /* node */
+                [2] = {KEEP, WIRE_BYTES, 0},               /* name */
+                [5] = {WALK, WIRE_BYTES, MSG_TENSOR},      /* initializer */
+                [11] = {WALK, WIRE_BYTES, MSG_VALUE_INFO}, /* input */
+                [12] = {WALK, WIRE_BYTES, MSG_VALUE_INFO}, /* output */
+                [13] = {WALK, WIRE_BYTES, MSG_VALUE_INFO}, /* value_info */
+                [15] = {WALK, WIRE_BYTES, MSG_SPARSE}      /* sparse_initializer */
+            },
+        [MSG_NODE] =
+            {
+                [1] = {KEEP, WIRE_BYTES, 0},        /* input */
+                [2] = {KEEP, WIRE_BYTES, 0},        /* output */
+                [3] = {KEEP, WIRE_BYTES, 0},        /* name */
+                [4] = {KEEP, WIRE_BYTES, 0},        /* op_type */
+                [5] = {WALK, WIRE_BYTES, MSG_ATTR}, /* attribute */
+                [7] = {KEEP, WIRE_BYTES, 0},        /* domain */
+                [8] = {KEEP, WIRE_BYTES, 0}         /* overload */
+            },
+        [MSG_ATTR] =
+            {
+                [1] = {KEEP, WIRE_BYTES, 0},           /* name */
+                [2] = {KEEP, WIRE_32, 0},              /* f */
+                [3] = {KEEP, WIRE_VARINT, 0},          /* i */
+                [4] = {KEEP_SHORT, WIRE_BYTES, 0},     /* s */
+                [5] = {WALK, WIRE_BYTES, MSG_TENSOR},  /* t */
+                [6] = {WALK, WIRE_BYTES, MSG_GRAPH},   /* g */
+                [7] = {KEEP, WIRE_LIST, 0},            /* floats */
+                [8] = {KEEP, WIRE_LIST, 0},            /* ints */
+                [9] = {KEEP_SHORT, WIRE_BYTES, 0},     /* strings */
+                [10] = {WALK, WIRE_BYTES, MSG_TENSOR}, /* tensors */
+                [11] = {WALK, WIRE_BYTES, MSG_GRAPH},  /* graphs */
+                [14] = {WALK, WIRE_BYTES, MSG_TYPE},   /* tp */
+                [20] = {KEEP, WIRE_VARINT, 0},         /* type */
+                [21] = {KEEP, WIRE_BYTES, 0},          /* ref_attr_name */
+                [22] = {WALK, WIRE_BYTES, MSG_SPARSE}  /* sparse_tensor */
+            },
+        [MSG_SPARSE] =
+            {
+                [1] = {WALK, WIRE_BYTES, MSG_SPARSE_PART}, /* values */
+                [2] = {WALK, WIRE_BYTES, MSG_SPARSE_PART}, /* indices */
+                [3] = {KEEP, WIRE_LIST, 0}                 /* dims */
+            },
+        [MSG_VALUE_INFO] =
+            {
+                [1] = {KEEP, WIRE_BYTES, 0},       /* name */
+                [2] = {WALK, WIRE_BYTES, MSG_TYPE} /* type */
+            },
+        [MSG_TYPE] =
+            {
+                [1] = {KEEP, WIRE_BYTES, 0},             /* tensor_type */
+                [4] = {WALK, WIRE_BYTES, MSG_TYPE_ELEM}, /* sequence_type */
+                [5] = {WALK, WIRE_BYTES, MSG_TYPE_MAP},  /* map_type */
+                [7] = {KEEP, WIRE_BYTES, 0},             /* opaque_type */
+                [8] = {KEEP, WIRE_BYTES, 0},             /* sparse_tensor_type */
+                [9] = {WALK, WIRE_BYTES, MSG_TYPE_ELEM}  /* optional_type */
+            },
+        [MSG_TYPE_ELEM] =
+            {
+                [1] = {WALK, WIRE_BYTES, MSG_TYPE} /* elem_type */
+            },
+        [MSG_TYPE_MAP] =
+            {
+                [1] = {KEEP, WIRE_VARINT, 0},      /* key_type */
+                [2] = {WALK, WIRE_BYTES, MSG_TYPE} /* value_type */
+            },
+        [MSG_FUNCTION] =
+            {
+                [1] = {KEEP, WIRE_BYTES, 0},               /* name */
+                [4] = {KEEP, WIRE_BYTES, 0},               /* input */
+                [5] = {KEEP, WIRE_BYTES, 0},               /* output */
+                [6] = {KEEP, WIRE_BYTES, 0},               /* attribute */
+                [7] = {WALK, WIRE_BYTES, MSG_NODE},        /* node */
+                [9] = {KEEP, WIRE_BYTES, 0},               /* opset_import */
+                [10] = {KEEP, WIRE_BYTES, 0},              /* domain */
+                [11] = {WALK, WIRE_BYTES, MSG_ATTR},       /* attribute_proto */
+                [12] = {WALK, WIRE_BYTES, MSG_VALUE_INFO}, /* value_info */
+                [13] = {KEEP, WIRE_BYTES, 0}               /* overload */
+            },
 };
 
 /* ---- state ---------------------------------------------------------------------------------- */
@@ -273,8 +274,15 @@ static wl_status field_read(const struct scanner *s, const uint8_t *p, const uin
 
 /* ---- tensors -------------------------------------------------------------------------------- */
 
-enum { FLOAT_DATA = 4, INT32_DATA = 5, STRING_DATA = 6, INT64_DATA = 7, RAW_DATA = 9,
-       DOUBLE_DATA = 10, UINT64_DATA = 11 };
+enum {
+    FLOAT_DATA = 4,
+    INT32_DATA = 5,
+    STRING_DATA = 6,
+    INT64_DATA = 7,
+    RAW_DATA = 9,
+    DOUBLE_DATA = 10,
+    UINT64_DATA = 11
+};
 
 struct tensor_facts {
     int64_t dims[WL_RANK_MAX];
@@ -403,7 +411,8 @@ static bool payload_wire_ok(const struct field *f)
     }
 }
 
-static wl_status tensor_field(const struct scanner *s, struct tensor_facts *t, const struct field *f)
+static wl_status tensor_field(const struct scanner *s, struct tensor_facts *t,
+                              const struct field *f)
 {
     switch (f->number) {
     case 1:
@@ -498,7 +507,8 @@ static wl_status payload_check(const struct scanner *s, const struct tensor_fact
         return tensor_bad(s, t, "stores %s elements in the field of another type",
                           wl_dtype_name(dtype));
     }
-    int64_t entries = dtype == WL_DT_COMPLEX64 || dtype == WL_DT_COMPLEX128 ? 2 * t->elems : t->elems;
+    int64_t entries =
+        dtype == WL_DT_COMPLEX64 || dtype == WL_DT_COMPLEX128 ? 2 * t->elems : t->elems;
     int64_t packed = bits == 4 || bits == 2 ? need_bytes : entries;
     bool fits = t->entries >= 0 ? t->entries == entries || t->entries == packed
                                 : t->payload_bytes >= (uint64_t)packed &&

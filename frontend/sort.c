@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * frontend/sort.c: nodes in an order in which each follows what it reads, for files that are not
- * sorted (ONNX demands it; some tools do not care). Within a block, depth first in the file's order,
- * so that a sorted file keeps its order. What a body reads from outside, its control node reads.
- * Linear in nodes and inputs. A cycle is an error that names one of its nodes.
+ * sorted (ONNX demands it; some tools do not care). Within a block, depth first in the file's
+ * order, so that a sorted file keeps its order. What a body reads from outside, its control node
+ * reads. Linear in nodes and inputs. A cycle is an error that names one of its nodes.
  */
 #include <string.h>
 
@@ -85,7 +85,7 @@ enum { UNSEEN, OPEN, DONE };
 struct visit {
     const struct edges *edges;
     uint8_t *state;
-    int32_t *next;  /* by node: dependency to look at next */
+    int32_t *next; /* by node: dependency to look at next */
     int32_t *stack;
     int32_t *order;
     int32_t count;
@@ -108,8 +108,7 @@ static wl_status visit_node(struct wl_fe *fe, struct visit *v, int32_t root)
         int32_t dep = v->edges->deps[v->next[n]++];
         if (v->state[dep] == OPEN) {
             char where[192];
-            return wl_fail(fe->err, WL_ERR_INVALID,
-                           wl_node_where(fe->g, dep, where, sizeof(where)),
+            return wl_fail(fe->err, WL_ERR_INVALID, wl_node_where(fe->g, dep, where, sizeof(where)),
                            "depends on its own output: the graph has a cycle; models are acyclic, "
                            "loops are Loop or Scan nodes");
         }
