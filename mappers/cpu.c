@@ -22,15 +22,16 @@
 
 #include "cpu_priv.h"
 
-/* Vector instructions per special function: range reduction and a polynomial of degree 5 to 7 in
-   Cephes form, as the vector mathematics libraries of all CPU vendors use. */
+/* Vector instructions per special function where no rate is described: range reduction and a
+   polynomial of degree 5 to 7 in Cephes form, as the vector mathematics libraries of all CPU
+   vendors use. */
 #define SPECIAL_INSTRUCTIONS 16.0
 /* Issue slots of a vector division relative to an addition (Fog's tables: 8 to 16 on 256 bits). */
 #define DIVIDE_INSTRUCTIONS 8.0
-/* Scalar bookkeeping per vector instruction after unrolling by four, and branches (one per
-   unrolled iteration of two instructions). */
-#define SCALAR_PER_VECTOR 0.25
-#define BRANCH_PER_VECTOR 0.125
+/* Scalar instructions of an unrolled iteration beside its branch: address updates, comparison. */
+#define SCALAR_PER_ITERATION 2.0
+/* Vector instructions of an unrolled iteration of a stream. */
+#define STREAM_UNROLL 4.0
 /* Share of loop branches that a modern predictor misses, beside the exit of each tile. */
 #define MISPREDICT_SHARE 0.002
 
@@ -78,8 +79,14 @@ static void count_stream(const struct wl_map_ctx *c, const struct wl_subgraph *s
     const struct wl_pipe *p = &c->device->pipes[w->pipe.pipe];
     int bits = wl_precision_bits(w->pipe.precision);
     w->lanes = p->simd_bits > bits ? (double)p->simd_bits / bits : 1;
+    double rate = p->ops_per_cycle[w->pipe.precision] / 2;
+    double special = SPECIAL_INSTRUCTIONS;
+    struct wl_pipe_choice functions = c->special[precision];
+    if (functions.pipe != WL_NONE) {
+        special = rate / c->device->pipes[functions.pipe].ops_per_cycle[functions.precision];
+    }
     w->slots = w->ops.plain + w->ops.integer + w->ops.divide * DIVIDE_INSTRUCTIONS +
-               w->ops.special * SPECIAL_INSTRUCTIONS + w->ops.macs;
+               w->ops.special * special + w->ops.macs;
     if (s->access == WL_ACCESS_TRANSPOSE) {
         /* Shuffles move about four elements per instruction. */
         double elems = 0;
@@ -88,8 +95,7 @@ static void count_stream(const struct wl_map_ctx *c, const struct wl_subgraph *s
         }
         w->slots += elems * wl_max_d(1, w->lanes / 4);
     }
-    double rate = p->ops_per_cycle[w->pipe.precision] / 2 * c->vector_efficiency;
-    w->cycles = rate > 0 ? w->slots / rate : 0;
+    w->cycles = w->slots / rate / c->vector_efficiency;
 }
 
 static void stream_events(const struct wl_map_ctx *c, const struct stream_work *w,
@@ -100,22 +106,24 @@ static void stream_events(const struct wl_map_ctx *c, const struct stream_work *
     }
     wl_sink_stream(sink, &w->ops, w->pipe.precision);
     double register_bytes = wl_max_d(8, c->device->pipes[w->pipe.pipe].simd_bits / 8.0);
-    cpu_instruction_events(sink, w->slots / w->lanes, moved_bytes / register_bytes, register_bytes,
-                           2);
+    struct cpu_instructions n = {.arithmetic = w->slots / w->lanes,
+                                 .moves = moved_bytes / register_bytes,
+                                 .register_bytes = register_bytes,
+                                 .reads = 2};
+    n.iterations = (n.arithmetic + n.moves) / STREAM_UNROLL;
+    cpu_instruction_events(sink, &n);
 }
 
-void cpu_instruction_events(struct wl_event_sink *sink, double arithmetic, double moves,
-                            double register_bytes, double reads_per_instruction)
+void cpu_instruction_events(struct wl_event_sink *sink, const struct cpu_instructions *n)
 {
-    double vector = arithmetic + moves;
-    double scalar = vector * SCALAR_PER_VECTOR;
-    double branches = vector * BRANCH_PER_VECTOR;
-    double all = vector + scalar + branches;
+    double scalar = n->iterations * SCALAR_PER_ITERATION;
+    double branches = n->iterations;
+    double all = n->arithmetic + n->moves + scalar + branches;
     wl_sink_add(sink, WL_EV_INTEGER_OP, WL_PREC_COUNT, scalar);
     wl_sink_add(sink, WL_EV_REGISTER_READ, WL_PREC_COUNT,
-                (arithmetic * reads_per_instruction + moves / 2) * register_bytes);
+                (n->arithmetic * n->reads + n->moves / 2) * n->register_bytes);
     wl_sink_add(sink, WL_EV_REGISTER_WRITE, WL_PREC_COUNT,
-                (arithmetic + moves / 2) * register_bytes);
+                (n->arithmetic + n->moves / 2) * n->register_bytes);
     wl_sink_add(sink, WL_EV_INSTRUCTION_FETCH, WL_PREC_COUNT, all);
     wl_sink_add(sink, WL_EV_INSTRUCTION_DECODE, WL_PREC_COUNT, all);
     wl_sink_add(sink, WL_EV_INSTRUCTION_DISPATCH, WL_PREC_COUNT, all);

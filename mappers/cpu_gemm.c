@@ -25,6 +25,8 @@
 #define TILE_OVERHEAD_CYCLES 12.0
 /* Bytes per cycle between L1 and matrix registers. */
 #define MATRIX_LOAD_BYTES 128.0
+/* Steps of K in an unrolled iteration. */
+#define K_UNROLL 4.0
 #define VECS_MAX 4
 
 static int accumulator_bits(enum wl_precision p)
@@ -123,6 +125,7 @@ static void try_tiles(const struct cpu_shape *sh, int64_t m, int64_t n, const st
         best->padded_cycles = best->instructions / l->issue;
         best->loads = loads;
         best->tiles = chunks;
+        best->iterations = chunks * steps / K_UNROLL;
         best->register_bytes =
             chunks * steps * (rows * l->register_bytes / l->lanes + vecs * l->register_bytes);
         best->tiling = (struct wl_tiling){.tile_m = rows_max < m ? rows_max : (int32_t)m,
@@ -150,6 +153,7 @@ static void plan_depthwise(const struct cpu_shape *sh, const struct lanes *l, do
     plan->loads = vectors * steps;
     plan->register_bytes = vectors * steps * l->register_bytes;
     plan->tiles = vectors;
+    plan->iterations = vectors;
     plan->tiling = (struct wl_tiling){
         .tile_m = 1, .tile_n = (int32_t)l->lanes, .tile_k = 1, .cycles_per_tile = cycles};
     (void)units;
@@ -219,6 +223,7 @@ static void plan_matrix(const struct wl_map_ctx *c, const struct cpu_shape *sh,
     plan->loads = chunks * steps * (tm + tn);
     plan->register_bytes = plan->loads * tile_bytes;
     plan->tiles = chunks;
+    plan->iterations = chunks * steps / K_UNROLL;
     plan->tiling = (struct wl_tiling){.tile_m = (int32_t)(2 * rows),
                                       .tile_n = (int32_t)(2 * cols),
                                       .tile_k = (int32_t)depth,
@@ -333,15 +338,26 @@ void cpu_product_events(const struct wl_map_ctx *c, const struct cpu_shape *shap
     const struct wl_pipe *pipe = &c->device->pipes[plan->pipe];
     bool matrix = pipe->kind == WL_PIPE_MATRIX;
     double stores = (double)shape->g * (double)shape->m * (double)shape->n * shape->elem_bytes;
-    double register_bytes = matrix ? 1024 : wl_max_d(8, pipe->simd_bits / 8.0);
-    if (matrix && pipe->rows > 0 && pipe->depth > 0) {
-        register_bytes = pipe->rows * pipe->depth * shape->elem_bytes;
+    struct cpu_instructions n = {.arithmetic = plan->instructions * shape->times,
+                                 .register_bytes = wl_max_d(8, pipe->simd_bits / 8.0),
+                                 .reads = 3};
+    if (matrix) {
+        /* A tile operand of one instruction; its three operands are alike. */
+        double per = wl_pipe_macs_per_instruction(c->device, pipe, plan->precision);
+        double unit = (double)pipe->rows * pipe->cols * pipe->depth;
+        double steps = unit > 0 ? per / unit : 1;
+        n.arithmetic /= wl_max_d(1, steps);
+        n.register_bytes =
+            wl_max_d(64, pipe->rows * pipe->depth * shape->elem_bytes * wl_max_d(1, steps));
     }
+    n.moves = (plan->register_bytes / n.register_bytes + stores / n.register_bytes) * shape->times;
+    if (!matrix) {
+        n.moves = (plan->loads + stores / n.register_bytes) * shape->times;
+    }
+    n.iterations = plan->iterations * shape->times;
     wl_sink_add(sink, matrix ? WL_EV_MATRIX_MAC : WL_EV_VECTOR_MAC, plan->precision,
                 shape->macs * shape->times);
-    cpu_instruction_events(sink, plan->instructions * shape->times,
-                           (plan->loads + stores / register_bytes) * shape->times, register_bytes,
-                           3);
+    cpu_instruction_events(sink, &n);
 }
 
 void cpu_winograd_extra(const struct wl_map_ctx *c, const struct cpu_shape *shape,
@@ -360,7 +376,12 @@ void cpu_winograd_extra(const struct wl_map_ctx *c, const struct cpu_shape *shap
     double ops = shape->transform_ops * shape->times;
     wl_map_use_pipe(m, v.pipe, seconds * p->clock_hz, ops);
     wl_sink_add(sink, WL_EV_VECTOR_OP, v.precision, ops);
-    cpu_instruction_events(sink, ops / lanes, 2 * bytes / register_bytes, register_bytes, 2);
+    struct cpu_instructions n = {.arithmetic = ops / lanes,
+                                 .moves = 2 * bytes / register_bytes,
+                                 .iterations = ops / lanes / 16,
+                                 .register_bytes = register_bytes,
+                                 .reads = 2};
+    cpu_instruction_events(sink, &n);
     int32_t levels = c->device->level_count > 2 ? 2 : 1;
     for (int32_t l = 0; l < levels; l++) {
         m->traffic[l].read_bytes += bytes;

@@ -30,6 +30,7 @@ struct cpu_plan {
     double loads;          /* register loads */
     double register_bytes; /* read from level 0 into registers */
     double tiles;
+    double iterations; /* of the unrolled loop over K */
     struct wl_tiling tiling;
 };
 
@@ -50,11 +51,14 @@ void cpu_winograd_extra(const struct wl_map_ctx *c, const struct cpu_shape *shap
                         const struct cpu_plan *plan, int32_t units, struct wl_mapping *m,
                         struct wl_event_sink *sink);
 
-/*
- * Events of `arithmetic` vector instructions and `moves` loads and stores, with the scalar
- * bookkeeping around them.
- */
-void cpu_instruction_events(struct wl_event_sink *sink, double arithmetic, double moves,
-                            double register_bytes, double reads_per_instruction);
+/* Instructions of a loop nest. */
+struct cpu_instructions {
+    double arithmetic; /* vector or matrix */
+    double moves;      /* loads and stores */
+    double iterations; /* of the innermost loop: a branch each */
+    double register_bytes;
+    double reads; /* registers that an arithmetic instruction reads */
+};
+void cpu_instruction_events(struct wl_event_sink *sink, const struct cpu_instructions *n);
 
 #endif

@@ -44,20 +44,24 @@ static double warp_size(const struct wl_device *d)
     return d->params.warp_size > 0 ? d->params.warp_size : 32;
 }
 
-/* Bytes read from and written to registers by `instructions` of warps on a kind of pipe. */
+/* Bytes read from and written to registers by the instructions that multiply. */
 static void register_events(struct gpu_job *j, const struct gpu_plan *plan, double times)
 {
-    double n = plan->instructions * times;
+    const struct wl_pipe *p = &j->c->device->pipes[plan->pipe];
+    double n = plan->multiplies * times;
+    double lanes = warp_size(j->c->device) * 4;
+    double read = 3 * lanes;
+    double written = lanes;
     if (plan->matrix) {
-        /* Half of the instructions multiply: 16 x 32 bytes and 8 x 32 bytes of operands, 16 x 8
-           accumulators of 4 bytes read and written. */
-        wl_sink_add(j->sink, WL_EV_REGISTER_READ, WL_PREC_COUNT, n / 2 * (512 + 256 + 512));
-        wl_sink_add(j->sink, WL_EV_REGISTER_WRITE, WL_PREC_COUNT, n / 2 * (512 + 512));
-        return;
+        /* Fragments of rows x k and k x cols elements, rows x cols sums of 4 bytes. */
+        double rows = p->rows > 0 ? p->rows : 16;
+        double cols = p->cols > 0 ? p->cols : 8;
+        double per = wl_pipe_macs_per_instruction(j->c->device, p, plan->precision);
+        written = rows * cols * 4;
+        read = per / (rows * cols) * (rows + cols) * plan->elem_bytes + written;
     }
-    double lanes = warp_size(j->c->device) * plan->elem_bytes;
-    wl_sink_add(j->sink, WL_EV_REGISTER_READ, WL_PREC_COUNT, n * 3 * lanes);
-    wl_sink_add(j->sink, WL_EV_REGISTER_WRITE, WL_PREC_COUNT, n * lanes);
+    wl_sink_add(j->sink, WL_EV_REGISTER_READ, WL_PREC_COUNT, n * read);
+    wl_sink_add(j->sink, WL_EV_REGISTER_WRITE, WL_PREC_COUNT, n * written);
 }
 
 static void map_product(struct gpu_job *j, const struct wl_product *p)
@@ -226,7 +230,8 @@ static void map_gpu(const struct wl_map_ctx *c, const struct wl_subgraph *s, str
     }
     map_stream(&j);
     control_events(&j);
-    m->barriers = s->steps > 1 ? (double)s->repeat * (double)s->steps : 0;
+    /* The device's gap: once per kernel, and per step of a recurrence. */
+    m->barriers = (double)s->repeat * (double)(s->steps > 1 ? s->steps : 1);
     double all = wl_device_units(c->device);
     m->units_used =
         j.units_weight > 0 ? wl_min_d(all, wl_max_d(1, j.units_work / j.units_weight)) : 1;

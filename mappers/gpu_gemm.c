@@ -43,6 +43,10 @@ static const struct tile catalogue[] = {
    of a warp, and a row of inputs in registers serves about three multiplications. */
 #define DEPTHWISE_SHARE 0.4
 #define SPLIT_MAX 32
+/* Warp instructions per multiplying one: fragments and addresses around a matrix instruction, loads
+   and loop control around a vector one. */
+#define MATRIX_OVERHEAD 2.0
+#define VECTOR_OVERHEAD 1.4
 #define SPLIT_MIN_K 128
 
 double gpu_unit_bytes_per_cycle(const struct wl_device *d)
@@ -117,7 +121,7 @@ static void try_tile(const struct wl_map_ctx *c, const struct gpu_shape *sh, con
     double shared = warps * (wm + wn) * r->elem_bytes;
     double step = wl_max_d(multiply, shared / r->shared_bytes_per_cycle);
     double rounds = ceil(tiles / r->units);
-    double starts = occupancy(c, t) >= 2 ? 1 : rounds;
+    double starts = occupancy(c, t) >= 2 ? 0 : rounds - 1;
     double work = depth * step / r->efficiency;
     double cycles = rounds * work + starts * BLOCK_START_CYCLES;
     double l2 = tiles * depth * (t->bm + t->bn) * r->elem_bytes;
@@ -172,15 +176,14 @@ static void try_catalogue(const struct wl_map_ctx *c, const struct gpu_shape *sh
 }
 
 /* Instructions of warps that multiply, and what surrounds them (loads, addresses, loop). */
-static void count_instructions(const struct gpu_shape *sh, struct gpu_plan *plan, double warp)
+static void count_instructions(const struct wl_map_ctx *c, const struct gpu_shape *sh,
+                               struct gpu_plan *plan)
 {
     double padded = sh->macs / wl_max_d(plan->eff_padding, 1e-9);
-    if (plan->matrix) {
-        /* m16 n8 with 32 bytes of K. */
-        plan->instructions = padded / (128 * 32 / plan->elem_bytes) * 2;
-    } else {
-        plan->instructions = padded / warp * 1.15;
-    }
+    const struct wl_pipe *p = &c->device->pipes[plan->pipe];
+    double per = wl_pipe_macs_per_instruction(c->device, p, plan->precision);
+    plan->multiplies = padded / per;
+    plan->instructions = plan->multiplies * (plan->matrix ? MATRIX_OVERHEAD : VECTOR_OVERHEAD);
 }
 
 static int64_t round_up(int64_t v, int64_t to)
@@ -240,8 +243,7 @@ static void plan_on(const struct wl_map_ctx *c, const struct gpu_shape *shape,
     plan->precision = choice.precision;
     plan->matrix = r.matrix;
     plan->elem_bytes = r.elem_bytes;
-    double warp = c->device->params.warp_size > 0 ? c->device->params.warp_size : 32;
-    count_instructions(shape, plan, warp);
+    count_instructions(c, shape, plan);
 }
 
 /* The faster of matrix and vector pipe. */

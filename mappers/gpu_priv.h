@@ -29,6 +29,7 @@ struct gpu_plan {
     double l2_bytes;     /* read through level 1 */
     double shared_bytes; /* read from level 0 */
     double split_bytes;  /* partial sums written and read again */
+    double multiplies;   /* instructions of warps that multiply */
     double instructions; /* of warps */
     double barriers;     /* arrivals of warps */
     double eff_padding, eff_balance, eff_pipeline;

@@ -64,13 +64,12 @@ static double overhead_seconds(const struct wl_mappings *all, const struct wl_ma
     double device_s = d->params.dispatch_s;
     double runtime_s = rt != NULL ? rt->dispatch_s[d->class] : -1;
     double fixed = m->barriers * d->params.barrier_s + m->serial_s;
+    double launch = m->dispatches * (runtime_s >= 0 ? runtime_s : device_s);
     if (!m->async_dispatch) {
-        return fixed + m->dispatches * (runtime_s >= 0 ? runtime_s : device_s);
+        return fixed + launch;
     }
-    double gaps = fixed + m->dispatches * device_s;
-    double launch = m->dispatches * (runtime_s >= 0 ? runtime_s : 0);
-    double waiting = launch - (busy_s + gaps);
-    return gaps + (waiting > 0 ? waiting : 0);
+    double waiting = launch - (busy_s + fixed);
+    return fixed + (waiting > 0 ? waiting : 0);
 }
 
 static void time_one(const struct wl_mappings *all, const struct wl_mapping *m, struct wl_timing *t)
