@@ -32,9 +32,10 @@ def randomize(module):
     with the zero biases of an untrained network); normalisation stays well conditioned."""
     generator = torch.Generator().manual_seed(SEED)
     for name, tensor in list(module.named_parameters()) + list(module.named_buffers()):
-        if not tensor.is_floating_point() or name in getattr(module, "keep_buffers", ()):
+        if not tensor.is_floating_point():
             continue
         with torch.no_grad():
+            tensor.data = tensor.data.clone()  # ends the sharing of layers.py
             if name.endswith("running_var"):
                 tensor.uniform_(0.5, 1.5, generator=generator)
             elif tensor.dim() > 1:
@@ -44,17 +45,22 @@ def randomize(module):
 
 
 @contextlib.contextmanager
-def without_copies(wanted):
-    """Keeps the exporter from copying parameters, which share storage in lean networks: it clones
-    every argument of a trace, and hands all parameters to each step of its shape inference."""
-    passes = ("_jit_pass_onnx_graph_shape_type_inference",
-              "_jit_pass_onnx_node_shape_type_inference")
-    saved = {name: getattr(torch._C, name) for name in passes}
+def lean_export(wanted):
+    """Keeps the exporter from copying and from merging parameters that share storage: it clones
+    every argument of a trace, hands all parameters to each step of its shape inference, and takes
+    equal ones for one."""
+    def replacement(name, original):
+        if name == "_jit_pass_onnx_deduplicate_initializers":
+            return lambda graph, parameters, training: parameters
+        return lambda graph, parameters, opset: original(graph, {}, opset)
+
+    saved = {name: getattr(torch._C, name) for name in (
+        "_jit_pass_onnx_graph_shape_type_inference", "_jit_pass_onnx_node_shape_type_inference",
+        "_jit_pass_onnx_deduplicate_initializers")}
     clone = torch.Tensor.clone
     if wanted:
         for name, original in saved.items():
-            setattr(torch._C, name, lambda graph, parameters, opset, original=original:
-                    original(graph, {}, opset))
+            setattr(torch._C, name, replacement(name, original))
         torch.Tensor.clone = lambda self, **arguments: (
             self if self.numel() > 65536 else clone(self, **arguments))
     try:
@@ -79,7 +85,7 @@ def export_bytes(entry):
     if not isinstance(module, torch.jit.ScriptModule):
         module.eval()
     stream = io.BytesIO()
-    with warnings.catch_warnings(), without_copies(net.lean):
+    with warnings.catch_warnings(), lean_export(net.lean):
         warnings.simplefilter("ignore")
         torch.onnx.export(module, tuple(net.inputs), stream, opset_version=net.opset,
                           training=training, do_constant_folding=folding,

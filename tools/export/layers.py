@@ -94,12 +94,10 @@ def attend(query, key, value, bias=None, scale=None):
     return torch.matmul(torch.softmax(scores, dim=-1), value)
 
 
-def causal_bias(queries, keys):
-    """[1, 1, T, P + T]: 0 where position P + t may look, a large negative number elsewhere. Takes
-    the two tensors whose second to last dimensions are T and P + T."""
-    length, total = queries.shape[-2], keys.shape[-2]
-    row = torch.arange(length).unsqueeze(1) + (total - length)
-    column = torch.arange(total).unsqueeze(0)
+def causal_bias(length, start=0):
+    """[1, 1, T, P + T]: 0 where position P + t may look, a large negative number elsewhere."""
+    row = torch.arange(length).unsqueeze(1) + start
+    column = torch.arange(start + length).unsqueeze(0)
     blocked = (column > row).to(torch.float32)
     return (blocked * -3.0e38).unsqueeze(0).unsqueeze(0)
 

@@ -105,11 +105,11 @@ class GptLayer(nn.Module):
         self.qkv, self.projection = Linear(width, 3 * width), Linear(width, width)
         self.mlp = Mlp(width, 4 * width, gelu_tanh)
 
-    def forward(self, x, past):
+    def forward(self, x, past, bias):
         query, key, value = (split_heads(part, self.heads)
                              for part in self.qkv(self.ln_1(x)).chunk(3, dim=-1))
         key, value = with_past(key, value, past)
-        mixed = attend(query, key, value, causal_bias(query, key))
+        mixed = attend(query, key, value, bias)
         x = x + self.projection(merge_heads(mixed))
         return x + self.mlp(self.ln_2(x)), key, value
 
@@ -127,9 +127,10 @@ class Gpt(nn.Module):
         start = past[0].shape[2] if past else 0
         positions = torch.arange(input_ids.shape[1]).unsqueeze(0) + start
         x = self.wte(input_ids) + self.wpe(positions)
+        bias = causal_bias(input_ids.shape[1], start)
         present = []
         for i, layer in enumerate(self.layers):
-            x, key, value = layer(x, past[2 * i:2 * i + 2] if past else None)
+            x, key, value = layer(x, past[2 * i:2 * i + 2] if past else None, bias)
             present += [key, value]
         logits = nn.functional.linear(self.norm(x), self.wte.weight)
         return (logits, *present)
@@ -164,14 +165,13 @@ class LlamaLayer(nn.Module):
         self.gate, self.up = Linear(width, hidden, False), Linear(width, hidden, False)
         self.down = Linear(hidden, width, False)
 
-    def forward(self, x, turn, past):
+    def forward(self, x, turn, past, bias):
         y = self.input_norm(x)
         query = rotary(split_heads(self.q(y), self.heads), *turn)
         key = rotary(split_heads(self.k(y), self.kv_heads), *turn)
         key, value = with_past(key, split_heads(self.v(y), self.kv_heads), past)
         times = self.heads // self.kv_heads
-        mixed = attend(query, repeat_heads(key, times), repeat_heads(value, times),
-                       causal_bias(query, key))
+        mixed = attend(query, repeat_heads(key, times), repeat_heads(value, times), bias)
         x = x + self.o(merge_heads(mixed))
         y = self.mlp_norm(x)
         x = x + self.down(nn.functional.silu(self.gate(y)) * self.up(y))
@@ -197,11 +197,12 @@ class Llama(nn.Module):
         return torch.cos(angle), torch.sin(angle)
 
     def forward(self, input_ids, *past):
-        turn = self.turn(input_ids.shape[1], past[0].shape[2] if past else 0)
+        length, start = input_ids.shape[1], past[0].shape[2] if past else 0
+        turn, bias = self.turn(length, start), causal_bias(length, start)
         x = self.embedding(input_ids)
         present = []
         for i, layer in enumerate(self.layers):
-            x, key, value = layer(x, turn, past[2 * i:2 * i + 2] if past else None)
+            x, key, value = layer(x, turn, past[2 * i:2 * i + 2] if past else None, bias)
             present += [key, value]
         x = self.norm(x)
         if self.head is None:
@@ -323,10 +324,9 @@ class T5Decoder(nn.Module):
         self.norm = RMSNorm(width)
 
     def forward(self, input_ids, *cache):
-        length = input_ids.shape[1]
-        total = length + cache[0].shape[2]
+        length, start = input_ids.shape[1], cache[0].shape[2]
         x = self.embedding(input_ids)
-        bias = self.bias(length, total) + causal_bias(x, torch.empty(total, 1))
+        bias = self.bias(length, length + start) + causal_bias(length, start)
         present = []
         for i, layer in enumerate(self.layers):
             past, memory = cache[4 * i:4 * i + 2], cache[4 * i + 2:4 * i + 4]

@@ -59,7 +59,7 @@ class WhisperDecoder(nn.Module):
 
     def forward(self, input_ids, encoder_hidden_states):
         x = self.embedding(input_ids) + self.positions(torch.arange(input_ids.shape[1]))
-        bias = causal_bias(x, x)
+        bias = causal_bias(input_ids.shape[1])
         for layer in self.layers:
             x = layer(x, bias, encoder_hidden_states)
         return nn.functional.linear(self.norm(x), self.embedding.weight)

@@ -87,7 +87,7 @@ class Clip(nn.Module):
 
     def text(self, ids):
         x = self.words(ids) + self.positions(torch.arange(ids.shape[1]))
-        bias = causal_bias(x, x)
+        bias = causal_bias(ids.shape[1])
         for layer in self.text_layers:
             x = layer(x, bias)
         last = torch.argmax(ids, dim=-1).view(-1, 1, 1).expand(ids.shape[0], 1, 512)

@@ -3,13 +3,14 @@
 
 Large initializers become external data whose file is absent; what shape inference reads (integers,
 small floats) stays inline. Documentation strings, value_info and names of symbolic output
-dimensions that no input has are dropped. Node and tensor names are kept, except those of
-initializers that the exporter numbered ("onnx::Conv_193"): they are named after their consumer.
+dimensions that no input has are dropped. Names are those of the exporter with two repetitions taken
+out ("/layer1/layer1.0/conv1/Conv_output_0" becomes "/layer1.0/conv1/Conv"), which is a sixth of all
+bytes; initializers that it numbered ("onnx::Conv_193") are named after the module that reads them.
 """
 import onnx
 from onnx import AttributeProto, TensorProto, numpy_helper
 
-INLINE_BYTES = 1024
+INLINE_BYTES = 256
 ALIGNMENT = 64
 WEIGHT_TYPES = {
     TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16,
@@ -68,12 +69,40 @@ def is_large(tensor):
     return element_count(tensor) * ELEMENT_BYTES[tensor.data_type] > INLINE_BYTES
 
 
+def scopes(name):
+    """"/layer1/layer1.0/conv1/Conv" -> ["layer1.0", "conv1", "Conv"]."""
+    parts = [p for p in name.split("/") if p]
+    return [p for i, p in enumerate(parts)
+            if i + 1 == len(parts) or not parts[i + 1].startswith(p + ".")]
+
+
 def module_path(node_name):
     """"/layer1/layer1.0/conv1/Conv" -> "layer1.0.conv1"."""
-    parts = [p for p in node_name.split("/") if p][:-1]
-    kept = [p for i, p in enumerate(parts)
-            if i + 1 == len(parts) or not parts[i + 1].startswith(p + ".")]
-    return ".".join(kept)
+    return ".".join(scopes(node_name)[:-1])
+
+
+def shorten_names(model):
+    """Takes repeated scopes and the suffix of first outputs out of the exporter's names."""
+    fixed = {v.name for v in list(model.graph.input) + list(model.graph.output)}
+    fixed.update(t.name for t in model.graph.initializer)
+    short = {}
+
+    def rename(name):
+        if not name.startswith("/") or name in fixed:
+            return name
+        if name not in short:
+            short[name] = "/" + "/".join(scopes(name.removesuffix("_output_0")))
+        return short[name]
+
+    for graph in subgraphs(model.graph):
+        for node in graph.node:
+            node.name = "/" + "/".join(scopes(node.name)) if node.name else ""
+            node.input[:] = [rename(name) for name in node.input]
+            node.output[:] = [rename(name) for name in node.output]
+        for value in list(graph.input) + list(graph.output):
+            value.name = rename(value.name)
+    if len(set(short.values()) | fixed) != len(short) + len(fixed):
+        raise ValueError("shortened names collide")
 
 
 ROLES = {
@@ -119,12 +148,13 @@ def rename_initializers(graph):
 
 
 def externalize(model, location):
-    """Replaces payloads of large initializers by references into `location`."""
+    """Replaces payloads of large initializers by references into `location`. Those of bodies of
+    control flow stay inline."""
     offset = 0
     for graph in subgraphs(model.graph):
         for tensor in graph.initializer:
             tensor.doc_string = ""
-            if not is_large(tensor):
+            if graph is not model.graph or not is_large(tensor):
                 if tensor.data_location != TensorProto.EXTERNAL and not tensor.raw_data:
                     tensor.CopyFrom(numpy_helper.from_array(
                         numpy_helper.to_array(tensor), tensor.name))
@@ -200,6 +230,7 @@ def strip(model, name):
     for graph in subgraphs(model.graph):
         constants_to_initializers(graph)
     rename_initializers(model.graph)
+    shorten_names(model)
     clean(model)
     externalize(model, name + ".weights.bin")
     return model
