@@ -51,6 +51,7 @@ int main(int argc, char **argv)
     const struct wl_spec *spec = NULL;
     const struct wl_runtime *runtime = NULL;
     struct wl_device device;
+    struct wl_model model;
     struct wl_prepared prepared;
     struct wl_result result;
     if (argc < 4) {
@@ -66,7 +67,8 @@ int main(int argc, char **argv)
         wl_registry_load(&registry, argv[3], &spec, &err) != WL_OK ||
         wl_spec_device(spec, NULL, &device, &err) != WL_OK ||
         wl_runtime_load(&registry, "generic", &runtime, &err) != WL_OK ||
-        wl_prepare(&req, runtime, wl_device_on_chip_bytes(&device), &prepared, &err) != WL_OK) {
+        wl_prepare(&req, runtime, wl_device_on_chip_bytes(&device), &model, &prepared, &err) !=
+            WL_OK) {
         return fail(&err);
     }
     double t0 = now_s();
@@ -84,7 +86,7 @@ int main(int argc, char **argv)
     printf("%d subgraphs on %s: %.0f analyses/s (%.1f us each); mapping + roofline %.1f us\n",
            (int)prepared.partition.count, device.id, 1 / each, each * 1e6, mapping * 1e6);
     wl_result_done(&result);
-    wl_prepared_done(&prepared);
+    wl_model_done(&model);
     wl_registry_close(&registry);
     return 0;
 }

@@ -9,8 +9,9 @@
 struct session {
     struct wl_registry registry;
     bool registry_open;
+    struct wl_model model;
     struct wl_prepared prepared;
-    bool prepared_open;
+    bool model_open;
     struct wl_result result;
     bool result_open;
     struct wl_buf text;
@@ -22,8 +23,8 @@ static void session_done(struct session *s)
     if (s->result_open) {
         wl_result_done(&s->result);
     }
-    if (s->prepared_open) {
-        wl_prepared_done(&s->prepared);
+    if (s->model_open) {
+        wl_model_done(&s->model);
     }
     if (s->registry_open) {
         wl_registry_close(&s->registry);
@@ -88,8 +89,9 @@ static wl_status analyze(struct wl_cli_analysis *a, const char *model, struct se
     const struct wl_runtime *runtime = NULL;
     WL_TRY(open_device(a, s, &device, &runtime, err));
     WL_TRY(wl_cli_resolve_model(a, model, err));
-    WL_TRY(wl_prepare(&a->request, runtime, wl_device_on_chip_bytes(&device), &s->prepared, err));
-    s->prepared_open = true;
+    WL_TRY(wl_prepare(&a->request, runtime, wl_device_on_chip_bytes(&device), &s->model,
+                      &s->prepared, err));
+    s->model_open = true;
     WL_TRY(wl_analyze(&s->prepared, &device, runtime, &a->request, &s->result, err));
     s->result_open = true;
     WL_TRY(wl_cli_check_strict(a, &s->result.diags, err));

@@ -91,12 +91,12 @@ static wl_status analyze_into(const struct wl_prepared *prepared, const struct w
 {
     struct wl_map_options options = {
         .runtime = runtime, .threads = req->threads, .cold = req->cold, .dataflow = req->dataflow};
-    WL_TRY(copy_diagnostics(&prepared->model.diags, &r->diags));
+    WL_TRY(copy_diagnostics(&prepared->model->diags, &r->diags));
     WL_TRY(wl_resolve_precision(prepared, &r->device, &req->precision, &r->diags, &options.policy,
                                 err));
     WL_TRY(wl_resolve_threads(&r->device, req->threads, &options.threads, err));
     WL_TRY(run_stages(prepared, &options, req->power_gating, r, err));
-    WL_TRY(wl_coverage_run(&prepared->model.graph, &r->arena, &r->coverage, err));
+    r->coverage = prepared->coverage;
     r->config = (struct wl_config){.batch = prepared->batch,
                                    .precision = options.policy,
                                    .requested = req->precision.activations,
@@ -118,7 +118,7 @@ wl_status wl_analyze(const struct wl_prepared *prepared, const struct wl_device 
     memset(out, 0, sizeof(*out));
     wl_arena_init(&out->arena, 0);
     wl_diag_init(&out->diags, &out->arena);
-    out->model = &prepared->model;
+    out->model = prepared->model;
     out->partition = &prepared->partition;
     out->device = *device;
     wl_status status = analyze_into(prepared, runtime, req, out, err);

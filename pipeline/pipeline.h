@@ -92,28 +92,35 @@ struct wl_result {
     struct wl_roofline roofline;
     struct wl_memory memory;
     struct wl_concurrency concurrency;
-    struct wl_coverage coverage;
+    struct wl_coverage coverage; /* of the prepared model */
     struct wl_totals totals;
     enum wl_basis latency_basis, energy_basis;
 };
 
-/* A model loaded and partitioned: what all points with the same dims and fusion share. */
+/* A model and a partition of it: what all points with the same dims and fusion share. */
 struct wl_prepared {
-    struct wl_model model;
-    struct wl_arena arena;
+    const struct wl_model *model;
     struct wl_partition partition;
+    struct wl_coverage coverage;
     const char *model_name;
     int64_t batch;
 };
 
+/* Loads a model and counts its work. On success wl_model_done gives it back. */
+wl_status wl_prepare_model(const struct wl_request *req, struct wl_model *out,
+                           struct wl_error *err) WL_MUST_CHECK;
 /*
- * Loads and partitions. `runtime` gives the fusion profile unless the request names one;
- * `on_chip_bytes` is the device's budget (wl_device_on_chip_bytes).
+ * Partitions a loaded model into `arena`. `runtime` gives the fusion profile unless the request
+ * names one; `on_chip_bytes` is the device's budget (wl_device_on_chip_bytes).
  */
+wl_status wl_prepare_partition(struct wl_model *model, struct wl_arena *arena,
+                               const struct wl_request *req, const struct wl_runtime *runtime,
+                               int64_t on_chip_bytes, struct wl_prepared *out,
+                               struct wl_error *err) WL_MUST_CHECK;
+/* Both, with the partition in the model's arena. */
 wl_status wl_prepare(const struct wl_request *req, const struct wl_runtime *runtime,
-                     int64_t on_chip_bytes, struct wl_prepared *out,
+                     int64_t on_chip_bytes, struct wl_model *model, struct wl_prepared *out,
                      struct wl_error *err) WL_MUST_CHECK;
-void wl_prepared_done(struct wl_prepared *p);
 int64_t wl_device_on_chip_bytes(const struct wl_device *d);
 
 /* The chain. UNSUPPORTED when the device lacks an explicitly asked precision. */

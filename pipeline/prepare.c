@@ -18,46 +18,53 @@ static int64_t batch_of(const struct wl_graph *g)
     return known && t->dims[0].value > 0 ? t->dims[0].value : 1;
 }
 
-static wl_status prepare_loaded(const struct wl_request *req, const struct wl_runtime *runtime,
-                                int64_t on_chip_bytes, struct wl_prepared *out,
-                                struct wl_error *err)
-{
-    struct wl_partition_options options = {.fusion =
-                                               req->fusion != NULL ? req->fusion : runtime->fusion,
-                                           .on_chip_bytes = on_chip_bytes};
-    WL_TRY(wl_ops_count(&out->model.graph, err));
-    WL_TRY(wl_partition_run(&out->model.graph, &options, &out->arena, &out->partition, err));
-#ifndef NDEBUG
-    WL_TRY(wl_graph_verify(&out->model.graph, err));
-    WL_TRY(wl_partition_verify(&out->partition, err));
-#endif
-    out->batch = batch_of(&out->model.graph);
-    return WL_OK;
-}
-
-wl_status wl_prepare(const struct wl_request *req, const struct wl_runtime *runtime,
-                     int64_t on_chip_bytes, struct wl_prepared *out, struct wl_error *err)
+wl_status wl_prepare_model(const struct wl_request *req, struct wl_model *out, struct wl_error *err)
 {
     struct wl_frontend_options front = {.batch = req->batch,
                                         .dims = req->dims,
                                         .dim_count = req->dim_count,
                                         .default_dims = req->default_dims,
                                         .default_dim_count = req->default_dim_count};
-    memset(out, 0, sizeof(*out));
-    out->model_name = req->model_name;
-    WL_TRY(wl_model_load(req->model, &front, &out->model, err));
-    wl_arena_init(&out->arena, 0);
-    wl_status status = prepare_loaded(req, runtime, on_chip_bytes, out, err);
+    WL_TRY(wl_model_load(req->model, &front, out, err));
+    wl_status status = wl_ops_count(&out->graph, err);
+#ifndef NDEBUG
+    if (status == WL_OK) {
+        status = wl_graph_verify(&out->graph, err);
+    }
+#endif
     if (status != WL_OK) {
-        wl_prepared_done(out);
+        wl_model_done(out);
     }
     return status;
 }
 
-void wl_prepared_done(struct wl_prepared *p)
+wl_status wl_prepare_partition(struct wl_model *model, struct wl_arena *arena,
+                               const struct wl_request *req, const struct wl_runtime *runtime,
+                               int64_t on_chip_bytes, struct wl_prepared *out, struct wl_error *err)
 {
-    wl_arena_done(&p->arena);
-    wl_model_done(&p->model);
+    struct wl_partition_options options = {.fusion =
+                                               req->fusion != NULL ? req->fusion : runtime->fusion,
+                                           .on_chip_bytes = on_chip_bytes};
+    *out = (struct wl_prepared){
+        .model = model, .model_name = req->model_name, .batch = batch_of(&model->graph)};
+    WL_TRY(wl_partition_run(&model->graph, &options, arena, &out->partition, err));
+#ifndef NDEBUG
+    WL_TRY(wl_partition_verify(&out->partition, err));
+#endif
+    return wl_coverage_run(&model->graph, arena, &out->coverage, err);
+}
+
+wl_status wl_prepare(const struct wl_request *req, const struct wl_runtime *runtime,
+                     int64_t on_chip_bytes, struct wl_model *model, struct wl_prepared *out,
+                     struct wl_error *err)
+{
+    WL_TRY(wl_prepare_model(req, model, err));
+    wl_status status =
+        wl_prepare_partition(model, &model->arena, req, runtime, on_chip_bytes, out, err);
+    if (status != WL_OK) {
+        wl_model_done(model);
+    }
+    return status;
 }
 
 int64_t wl_device_on_chip_bytes(const struct wl_device *d)
@@ -78,7 +85,7 @@ int64_t wl_device_on_chip_bytes(const struct wl_device *d)
 /* The floating-point type that most of the model's MACs are in; WL_PREC_COUNT where it has none. */
 static enum wl_precision model_precision(const struct wl_prepared *prepared)
 {
-    const struct wl_graph *g = &prepared->model.graph;
+    const struct wl_graph *g = &prepared->model->graph;
     int64_t weight[WL_PREC_COUNT] = {0};
     for (int32_t i = 0; i < prepared->partition.count; i++) {
         const struct wl_subgraph *s = &prepared->partition.subgraphs[i];

@@ -125,6 +125,7 @@ static int64_t analyze(const char *model, const struct wl_device *device, int64_
 {
     char path[512];
     struct wl_error err = {0};
+    struct wl_model loaded;
     struct wl_prepared prepared;
     struct wl_result r;
     (void)snprintf(path, sizeof(path), "%s/models/%s.onnx", WL_SOURCE_DIR, model);
@@ -132,7 +133,8 @@ static int64_t analyze(const char *model, const struct wl_device *device, int64_
                              .model_name = model,
                              .batch = batch,
                              .precision = {precision, WL_PREC_NATIVE, WL_PREC_NATIVE}};
-    wl_status status = wl_prepare(&req, generic, wl_device_on_chip_bytes(device), &prepared, &err);
+    wl_status status =
+        wl_prepare(&req, generic, wl_device_on_chip_bytes(device), &loaded, &prepared, &err);
     if (status != WL_OK) {
         fail_msg("%s: %s: %s", model, err.where, err.message);
     }
@@ -147,7 +149,7 @@ static int64_t analyze(const char *model, const struct wl_device *device, int64_
     check_structure(&r);
     int64_t macs = r.totals.macs;
     wl_result_done(&r);
-    wl_prepared_done(&prepared);
+    wl_model_done(&loaded);
     return macs;
 }
 
