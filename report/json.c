@@ -14,6 +14,9 @@
 
 static void indent(struct wl_emitter *e)
 {
+    if (e->compact) {
+        return;
+    }
     wl_buf_puts(e->out, "\n");
     for (int i = 0; i < e->depth; i++) {
         wl_buf_puts(e->out, "  ");
@@ -34,7 +37,7 @@ static void next_value(struct wl_emitter *e, const char *key)
     }
     if (key != NULL) {
         put_string(e->out, wl_str(key));
-        wl_buf_puts(e->out, ": ");
+        wl_buf_puts(e->out, e->compact ? ":" : ": ");
     }
 }
 

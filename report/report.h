@@ -45,6 +45,7 @@ struct wl_report_options {
 struct wl_emitter {
     struct wl_buf *out;
     int depth;
+    bool compact;   /* one line: JSON lines */
     bool first[32]; /* nothing yet in the open container at this depth */
 };
 

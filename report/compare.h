@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* compare.h: rows of a grid as tables and files: `compare` and the files of `sweep`. */
+#ifndef WL_COMPARE_H
+#define WL_COMPARE_H
+
+#include "grid.h"
+#include "report.h"
+
+/* A quantity that rows are sorted, filtered and related by. `smaller` is better or not. */
+struct wl_row_key {
+    const char *name; /* as in totals: "latency_s" */
+    const char *word; /* as on the command line: "latency" */
+    bool smaller_is_better;
+    double (*get)(const struct wl_grid_row *row);
+};
+/* By word or name; NULL when there is none. */
+const struct wl_row_key *wl_row_key_find(const char *name);
+/* "latency, throughput, energy, power ..." for messages. */
+void wl_row_key_words(char *out, size_t size);
+
+struct wl_comparison {
+    const struct wl_model *model; /* of the first model; NULL when none could be loaded */
+    const char *model_name;
+    const struct wl_grid_row *rows; /* in the order to print */
+    const bool *pareto;             /* by row */
+    int32_t count;
+    int32_t baseline; /* row that ratios refer to; WL_NONE: the best of each quantity */
+    const char *why;  /* a paragraph, or NULL */
+    bool many_models;
+};
+
+wl_status wl_report_comparison(const struct wl_comparison *c, const struct wl_report_options *opt,
+                               struct wl_buf *out, struct wl_error *err) WL_MUST_CHECK;
+
+/* Columns of a point in CSV, JSON lines and SQLite: one list for all three. */
+struct wl_point_column {
+    const char *name;
+    char kind; /* 's' text, 'i' integer, 'n' number */
+    bool key;  /* part of the point's parameters */
+};
+const struct wl_point_column *wl_point_columns(int32_t *count);
+/* The value of a column: exactly one of the three, or `*null`. Text is written into `text`. */
+struct wl_point_value {
+    bool null;
+    const char *s;
+    int64_t i;
+    double n;
+};
+struct wl_point_value wl_point_value(const struct wl_grid_row *row, int32_t column);
+void wl_point_csv_header(struct wl_buf *out);
+void wl_point_csv(const struct wl_grid_row *row, struct wl_buf *out);
+void wl_point_json(const struct wl_grid_row *row, struct wl_buf *out);
+
+#endif
