@@ -403,6 +403,30 @@ wl_status wl_fe_rebatch_adapt(struct wl_fe *fe, int32_t node)
     return WL_OK;
 }
 
+/* Do two inputs of a Concat differ in an axis along which they are not joined? */
+static bool concat_conflict(const struct wl_graph *g, const struct wl_node *n)
+{
+    if (n->op == NULL || n->op->domain[0] != '\0' || strcmp(n->op->name, "Concat") != 0) {
+        return false;
+    }
+    const struct wl_tensor *first = NULL;
+    for (int32_t i = 0; i < n->input_count; i++) {
+        const struct wl_tensor *t = n->inputs[i] == WL_NONE ? NULL : &g->tensors[n->inputs[i]];
+        if (t == NULL || t->rank < 1 || (first != NULL && t->rank != first->rank)) {
+            return false;
+        }
+        first = first == NULL ? t : first;
+        int64_t axis = wl_node_attr_int(n, "axis", 0);
+        axis += axis < 0 ? t->rank : 0;
+        for (int32_t k = 0; k < t->rank; k++) {
+            if (k != axis && wl_dim_ne(t->dims[k], first->dims[k])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 wl_status wl_fe_rebatch_conflict(struct wl_fe *fe, int32_t node, bool complained)
 {
     struct wl_graph *g = fe->g;
@@ -410,13 +434,14 @@ wl_status wl_fe_rebatch_conflict(struct wl_fe *fe, int32_t node, bool complained
         fe->conflicts = WL_ARRAY(&fe->work, bool, g->node_count);
         WL_TRY_PTR(fe->conflicts, fe->err);
     }
+    bool joined = concat_conflict(g, &g->nodes[node]);
     if (fe->new_batch == 0) {
-        fe->conflicts[node] = complained;
+        fe->conflicts[node] = complained || joined;
         return WL_OK;
     }
-    bool conflict = complained && g->diags->count > 0 && !fe->conflicts[node] &&
-                    strcmp(g->diags->items[g->diags->count - 1].code, "shape-conflict") == 0;
-    if (!conflict) {
+    bool said = complained && g->diags->count > 0 &&
+                strcmp(g->diags->items[g->diags->count - 1].code, "shape-conflict") == 0;
+    if (fe->conflicts[node] || (!said && !joined)) {
         return WL_OK;
     }
     char where[192];
