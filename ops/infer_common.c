@@ -223,9 +223,18 @@ int32_t wl_op_attr_ints(const struct wl_op_ctx *c, const char *name, int64_t *ou
     return a->count;
 }
 
+/* An empty vector needs no value to be known. */
+static bool is_empty_vector(const struct wl_op_ctx *c, int32_t i)
+{
+    return wl_op_in_rank(c, i) == 1 && wl_dim_is(wl_op_in_dim(c, i, 0), 0);
+}
+
 int32_t wl_op_in_dims(const struct wl_op_ctx *c, int32_t i, struct wl_dim *out, int32_t max)
 {
     const struct wl_value *v = wl_op_in_value(c, i);
+    if (is_empty_vector(c, i)) {
+        return 0;
+    }
     if (v == NULL || v->is_float || v->count > max) {
         return WL_NONE;
     }
@@ -238,6 +247,9 @@ int32_t wl_op_in_dims(const struct wl_op_ctx *c, int32_t i, struct wl_dim *out, 
 int32_t wl_op_in_ints(const struct wl_op_ctx *c, int32_t i, int64_t *out, int32_t max)
 {
     const struct wl_value *v = wl_op_in_value(c, i);
+    if (is_empty_vector(c, i)) {
+        return 0;
+    }
     if (v == NULL || v->is_float || v->count > max) {
         return WL_NONE;
     }
