@@ -159,6 +159,10 @@ static void resolve_pipes(const struct wl_spec *s, struct wl_device *d)
     const struct wl_spec_pipe *pipes = s->file.pipes.items;
     const struct wl_spec_unit *units = s->file.units.items;
     d->pipe_count = s->file.pipes.count;
+    int leading = WL_PIPE_VECTOR; /* the kind that products run on */
+    for (int32_t i = 0; i < d->pipe_count; i++) {
+        leading = pipes[i].kind == WL_PIPE_MATRIX ? WL_PIPE_MATRIX : leading;
+    }
     for (int32_t i = 0; i < d->pipe_count; i++) {
         const struct wl_spec_pipe *from = &pipes[i];
         struct wl_pipe *p = &d->pipes[i];
@@ -176,7 +180,7 @@ static void resolve_pipes(const struct wl_spec *s, struct wl_device *d)
         }
         for (int k = 0; k < WL_PREC_COUNT; k++) {
             p->ops_per_cycle[k] = from->ops_per_cycle[k].value;
-            if (from->ops_per_cycle[k].given && from->kind != WL_PIPE_SPECIAL) {
+            if (from->ops_per_cycle[k].given && from->kind == leading) {
                 d->basis = weaker(d->basis, from->ops_per_cycle[k].basis);
             }
         }

@@ -227,6 +227,72 @@ wl_status wl_registry_list(struct wl_registry *r, struct wl_registry_entry **ent
                            int32_t *count, struct wl_error **broken, int32_t *broken_count,
                            struct wl_error *err) WL_MUST_CHECK;
 
+/* ---- calibrations: measured overlays ------------------------------------------------------------ */
+
+enum wl_statistic { WL_STAT_MEDIAN, WL_STAT_MEAN, WL_STAT_MIN };
+
+/* One measured operation at one size and precision, or the reason why it did not run. */
+struct wl_calibration_entry {
+    const char *operation; /* "gemm", "gemv", "axpy", "dot", "stream_copy", "conv" ... */
+    enum wl_precision precision;
+    int64_t m, n, k;      /* gemm M,N,K; gemv M,N; axpy, dot, stream N; 0 where none */
+    int64_t bytes;        /* moved, as the benchmark counts them; 0: not counted */
+    double time_s;        /* by the file's statistic */
+    double min_s, max_s;  /* 0: not recorded */
+    double ops_per_s, bytes_per_s;
+    bool supported;
+    const char *reason;   /* why not supported; NULL otherwise */
+};
+
+/* A file of registry/<class>/<id>/calibrations/. */
+struct wl_calibration {
+    const char *path;
+    const char *name; /* file name without .json */
+    const char *device, *power_mode, *framework, *framework_version;
+    const char *date; /* ISO 8601, to the second */
+    const char *tool, *tool_version, *host, *notes;
+    double clock_hz;  /* under load, unless clock_read_idle */
+    double power_w;   /* measured; 0: not measured */
+    int32_t threads;  /* 0: not recorded */
+    enum wl_statistic statistic;
+    bool clock_read_idle;           /* the clock was read while idle: do not scale peaks by it */
+    bool bandwidth_includes_cache;  /* stream figures come partly from a cache */
+    struct wl_calibration_entry *entries;
+    int32_t entry_count;
+    bool supported[WL_PREC_COUNT];   /* some entry ran */
+    bool unsupported[WL_PREC_COUNT]; /* tried, and none ran: disjoint from supported */
+};
+
+/* All calibrations of a device (id or alias), newest first by the date inside the file. */
+wl_status wl_calibration_list(struct wl_registry *r, const char *device,
+                              const struct wl_calibration *const **out, int32_t *count,
+                              struct wl_error *err) WL_MUST_CHECK;
+/*
+ * The newest calibration of `device` that fits `filter`: "key=value[,key=value...]" with keys
+ * power_mode, framework, clock_mhz, date, host; NULL: any; "none": *out is NULL. `power_mode` (NULL: any)
+ * restricts further. Without a filter *out is NULL when there is none; with a filter that nothing
+ * fits it is USAGE and the message lists what there is.
+ */
+wl_status wl_calibration_select(struct wl_registry *r, const char *device, const char *filter,
+                                const char *power_mode, const struct wl_calibration **out,
+                                struct wl_error *err) WL_MUST_CHECK;
+/* Best entry by ops/s (by bytes/s where it counts no operations); NULL when none ran. */
+const struct wl_calibration_entry *wl_calibration_best(const struct wl_calibration *c,
+                                                       const char *operation,
+                                                       enum wl_precision prec);
+/* Everything wrong with a calibration file. */
+wl_status wl_calibration_check(struct wl_registry *r, const char *path,
+                               struct wl_hw_problem **problems, int32_t *count,
+                               struct wl_error *err) WL_MUST_CHECK;
+/*
+ * Converts a file of the older format (operation_profiles with precision_results) and appends our
+ * JSON to `out`. `device` is an id or alias of the registry (NULL: guessed from the path). `*name` gets the file
+ * name that the result should have, in the registry's arena.
+ */
+wl_status wl_calibration_import(struct wl_registry *r, const char *path, const char *device,
+                                struct wl_buf *out, const char **name,
+                                struct wl_error *err) WL_MUST_CHECK;
+
 /* ---- runtime profiles ----------------------------------------------------------------------------- */
 
 /* How a runtime executes graphs: registry/runtimes/<name>.json. */

@@ -10,6 +10,11 @@ struct wl_runtime_node {
     struct wl_runtime_node *next;
 };
 
+struct wl_calibration_node {
+    struct wl_calibration calibration;
+    struct wl_calibration_node *next;
+};
+
 #define WL_ANCHORS_MAX 8
 
 struct wl_registry_cache {
