@@ -32,6 +32,9 @@ struct wl_comparison {
 wl_status wl_report_comparison(const struct wl_comparison *c, const struct wl_report_options *opt,
                                struct wl_buf *out, struct wl_error *err) WL_MUST_CHECK;
 
+/* Appends a paragraph: which of two results is faster, what binds each, where the time goes. */
+void wl_report_why(const struct wl_result *a, const struct wl_result *b, struct wl_buf *out);
+
 /* Columns of a point in CSV, JSON lines and SQLite: one list for all three. */
 struct wl_point_column {
     const char *name;
