@@ -426,13 +426,15 @@ void wl_value_constant_of_shape(struct wl_op_ctx *c)
     wl_op_set_value(c, 0, v);
 }
 
-/* ceil((limit - start) / delta), at least 0. */
+/* ceil((limit - start) / delta), at least 0. delta may be omitted in com.microsoft: 1. */
 static struct wl_dim range_count(struct wl_op_ctx *c)
 {
     struct wl_dim_pool *p = &c->g->dims;
+    struct wl_dim one_int = wl_dim_known(1);
+    struct wl_value one = {.count = 1, .ints = &one_int};
     const struct wl_value *v[3];
     for (int32_t i = 0; i < 3; i++) {
-        v[i] = wl_op_in_value(c, i);
+        v[i] = i == 2 && !wl_op_has_in(c, 2) ? &one : wl_op_in_value(c, i);
         if (v[i] == NULL || v[i]->count != 1) {
             return wl_dim_unknown();
         }
