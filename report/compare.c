@@ -271,7 +271,7 @@ static wl_status comparison_text(const struct wl_comparison *c, int width, struc
             text_row(c, i, &t);
         }
     }
-    wl_table_print(&t, width, 1, "  ", out);
+    wl_table_print(&t, width, true, "  ", out);
     wl_table_done(&t);
     put_failures(c, out);
     wl_buf_printf(

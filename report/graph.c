@@ -279,7 +279,7 @@ static wl_status put_nodes_text(struct wl_graph *g, int width, struct wl_buf *ou
     for (int32_t i = 0; i < g->schedule_count; i++) {
         node_row(g, g->schedule[i], &t);
     }
-    wl_table_print(&t, width, 0, "  ", out);
+    wl_table_print(&t, width, true, "  ", out);
     wl_table_done(&t);
     return WL_OK;
 }
@@ -307,7 +307,7 @@ static wl_status put_partition_text(const struct wl_partition *p, int width, str
                                s->ended_because == NULL ? "" : s->ended_because};
         wl_table_row(&t, cells);
     }
-    wl_table_print(&t, width, 1, "  ", out);
+    wl_table_print(&t, width, true, "  ", out);
     wl_table_done(&t);
     return WL_OK;
 }

@@ -86,9 +86,11 @@ wl_status wl_table_init(struct wl_table *t, int32_t columns, const char *const *
                         const char *alignment /* "lrr..." */) WL_MUST_CHECK;
 /* `cells` has `columns` strings; copied. Exhaustion drops the row. */
 void wl_table_row(struct wl_table *t, const char *const *cells);
-/* `shrink` is the column that is cut when the table is wider than `width`; WL_NONE: none. */
-void wl_table_print(const struct wl_table *t, int width, int32_t shrink, const char *indent,
+/* With `shrink`, text columns are cut, widest first, until the table fits `width`. */
+void wl_table_print(const struct wl_table *t, int width, bool shrink, const char *indent,
                     struct wl_buf *out);
+/* Characters (not bytes) of UTF-8 text. */
+int wl_text_width(const char *s);
 void wl_table_done(struct wl_table *t);
 
 /* ---- reports

@@ -38,7 +38,7 @@ const char *wl_format_si(double value, const char *unit, char *out, size_t out_s
     return out;
 }
 
-static int text_width(const char *s)
+int wl_text_width(const char *s)
 {
     int width = 0;
     for (; *s != '\0'; s++) {
@@ -91,7 +91,7 @@ void wl_table_done(struct wl_table *t)
 /* Prints `s` in `width` characters, cut or padded. */
 static void put_cell(const char *s, int width, bool right, bool last, struct wl_buf *out)
 {
-    int have = text_width(s);
+    int have = wl_text_width(s);
     if (have > width) {
         int kept = 0;
         const char *end = s;
@@ -129,25 +129,42 @@ static void put_row(const struct wl_table *t, const char *const *cells, const in
 #define COLUMNS_MAX 32
 #define SHRINK_LEAST 8
 
-void wl_table_print(const struct wl_table *t, int width, int32_t shrink, const char *indent,
+/* Takes `excess` characters from the widest text columns, one at a time. */
+static void shrink_text(const struct wl_table *t, int *widths, int excess)
+{
+    for (; excess > 0; excess--) {
+        int32_t widest = WL_NONE;
+        for (int32_t i = 0; i < t->columns; i++) {
+            if (!t->right[i] && widths[i] > SHRINK_LEAST &&
+                (widest == WL_NONE || widths[i] > widths[widest])) {
+                widest = i;
+            }
+        }
+        if (widest == WL_NONE) {
+            return;
+        }
+        widths[widest]--;
+    }
+}
+
+void wl_table_print(const struct wl_table *t, int width, bool shrink, const char *indent,
                     struct wl_buf *out)
 {
     int widths[COLUMNS_MAX];
-    int total = text_width(indent) + 2 * (t->columns - 1);
+    int total = wl_text_width(indent) + 2 * (t->columns - 1);
     if (t->columns > COLUMNS_MAX) {
         return;
     }
     for (int32_t i = 0; i < t->columns; i++) {
-        widths[i] = text_width(t->headings[i]);
+        widths[i] = wl_text_width(t->headings[i]);
         for (int32_t r = 0; r < t->row_count; r++) {
-            int w = text_width(t->rows[r][i]);
+            int w = wl_text_width(t->rows[r][i]);
             widths[i] = w > widths[i] ? w : widths[i];
         }
         total += widths[i];
     }
-    if (shrink != WL_NONE && total > width) {
-        int cut = widths[shrink] - (total - width);
-        widths[shrink] = cut > SHRINK_LEAST ? cut : SHRINK_LEAST;
+    if (shrink) {
+        shrink_text(t, widths, total - width);
     }
     put_row(t, t->headings, widths, indent, out);
     for (int32_t r = 0; r < t->row_count; r++) {

@@ -51,56 +51,78 @@ static void put_precision(const struct wl_result *r, char *out, size_t size)
     }
 }
 
-static void put_header(const struct wl_result *r, const char *model_name, struct wl_buf *out)
+static void put_wrapped(const char *text, int width, int indent, struct wl_buf *out);
+
+static void put_header(const struct wl_result *r, const char *model_name, int width,
+                       struct wl_buf *out)
 {
-    char clock[CELL];
-    char precision[CELL];
+    char clock[CELL], precision[CELL], line[320];
     const struct wl_device *d = &r->device;
     put_precision(r, precision, sizeof(precision));
     wl_buf_printf(out, "%s on %s\n", model_name, d->name);
-    wl_buf_printf(out, "batch %lld, %s, %d of %d %s at %s, power mode %s, runtime %s\n\n",
-                  (long long)r->config.batch, precision, (int)r->config.threads,
-                  (int)wl_device_units(d), unit_word(d->class),
-                  wl_format_si(d->clock_hz, "Hz", clock, sizeof(clock)), d->power_mode,
-                  r->config.runtime);
+    (void)wl_text(
+        line, sizeof(line), "batch %lld, %s, %d of %d %s at %s, power mode %s, runtime %s",
+        (long long)r->config.batch, precision, (int)r->config.threads, (int)wl_device_units(d),
+        unit_word(d->class), wl_format_si(d->clock_hz, "Hz", clock, sizeof(clock)), d->power_mode,
+        r->config.runtime);
+    put_wrapped(line, width, 0, out);
 }
 
-static void put_answer(const struct wl_result *r, struct wl_buf *out)
+/* "  latency  556 µs     ": label and value, padded by characters. */
+static void put_lead(const char *label, const char *value, struct wl_buf *out)
+{
+    wl_buf_printf(out, "  %-8s %s%*s ", label, value, 10 - wl_text_width(value), "");
+}
+
+static void put_energy_line(const struct wl_result *r, struct wl_buf *out)
 {
     const struct wl_totals *t = &r->totals;
     const struct wl_energy_parts *e = &r->energy.total;
-    char a[CELL], b[CELL], c[CELL], d[CELL];
+    char a[CELL], b[CELL];
     double energy = t->energy_j > 0 ? t->energy_j : 1;
-    wl_buf_printf(out, "  latency   %-12s %s inferences/s; bound by %s for %s of the time\n",
-                  wl_format_si(t->latency_s, "s", a, sizeof(a)),
-                  wl_format_si(t->throughput_per_s, "", b, sizeof(b)),
-                  wl_bound_name(&r->device, t->bound),
-                  wl_format_percent(bound_share(r, t->bound), c, sizeof(c)));
-    wl_buf_printf(out, "  energy    %-12s per inference; ",
-                  wl_format_si(t->energy_per_inference_j, "J", a, sizeof(a)));
-    wl_buf_printf(out, "compute %s, memory %s, ",
+    put_lead("energy", wl_format_si(t->energy_per_inference_j, "J", a, sizeof(a)), out);
+    wl_buf_printf(out, "per inference; compute %s, memory %s, ",
                   wl_format_percent(e->category_j[WL_CAT_COMPUTE] / energy, a, sizeof(a)),
                   wl_format_percent(e->category_j[WL_CAT_MEMORY] / energy, b, sizeof(b)));
     wl_buf_printf(out, "control %s, static %s\n",
                   wl_format_percent(e->category_j[WL_CAT_CONTROL] / energy, a, sizeof(a)),
                   wl_format_percent(e->static_j / energy, b, sizeof(b)));
-    wl_buf_printf(out, "  power     %-12s on average; limit %s, idle %s",
-                  wl_format_si(t->average_power_w, "W", a, sizeof(a)),
+}
+
+static void put_answer(const struct wl_result *r, struct wl_buf *out)
+{
+    const struct wl_totals *t = &r->totals;
+    char a[CELL], b[CELL], c[CELL], d[CELL];
+    put_lead("latency", wl_format_si(t->latency_s, "s", a, sizeof(a)), out);
+    wl_buf_printf(out, "%s inferences/s; bound by %s for %s of the time\n",
+                  wl_format_si(t->throughput_per_s, "", b, sizeof(b)),
+                  wl_bound_name(&r->device, t->bound),
+                  wl_format_percent(bound_share(r, t->bound), c, sizeof(c)));
+    put_energy_line(r, out);
+    put_lead("power", wl_format_si(t->average_power_w, "W", a, sizeof(a)), out);
+    wl_buf_printf(out, "on average; limit %s, idle %s",
                   wl_format_si(r->device.power_limit_w, "W", b, sizeof(b)),
                   wl_format_si(r->device.idle_w, "W", c, sizeof(c)));
     if (t->unthrottled_power_w > r->device.power_limit_w) {
         wl_buf_printf(out, "; would be %s without the limit",
                       wl_format_si(t->unthrottled_power_w, "W", d, sizeof(d)));
     }
-    wl_buf_printf(out, "\n  work      %-12s %s per inference; ",
-                  wl_format_si((double)t->macs, "MAC", a, sizeof(a)),
-                  wl_format_si((double)t->flops, "FLOP", b, sizeof(b)));
-    wl_buf_printf(out, "%s of peak used\n", wl_format_percent(t->utilization, a, sizeof(a)));
-    wl_buf_printf(out, "  memory    %-12s at the peak: weights %s, activations %s; %s from %s\n\n",
-                  wl_format_si(t->peak_memory_bytes, "B", a, sizeof(a)),
+    wl_buf_puts(out, "\n");
+    put_lead("memory", wl_format_si(t->peak_memory_bytes, "B", a, sizeof(a)), out);
+    wl_buf_printf(out, "at the peak: weights %s, activations %s; traffic %s at %s\n\n",
                   wl_format_si(t->weight_bytes, "B", b, sizeof(b)),
                   wl_format_si(t->activation_bytes, "B", c, sizeof(c)),
                   wl_format_si(t->dram_bytes, "B", d, sizeof(d)), wl_device_dram(&r->device)->name);
+}
+
+static void put_work(const struct wl_result *r, struct wl_buf *out)
+{
+    char a[CELL], b[CELL];
+    wl_buf_puts(out, "\n");
+    put_lead("work", wl_format_si((double)r->totals.macs, "MAC", a, sizeof(a)), out);
+    wl_buf_printf(out, "%s; %s of the peak is used\n",
+                  wl_format_si((double)r->totals.flops, "FLOP", a, sizeof(a)),
+                  wl_format_percent(r->totals.utilization, b, sizeof(b)));
 }
 
 /* Indices of subgraphs, longest latency first; ties in schedule order. */
@@ -160,7 +182,7 @@ static wl_status put_top(const struct wl_result *r, int width, struct wl_buf *ou
     for (int32_t i = 0; order != NULL && i < rows; i++) {
         top_row(r, order[i], &t);
     }
-    wl_table_print(&t, width, 0, "  ", out);
+    wl_table_print(&t, width, true, "  ", out);
     wl_table_done(&t);
     if (r->roofline.count > rows) {
         wl_buf_printf(out, "  %d more subgraphs: --view layers\n", (int)(r->roofline.count - rows));
@@ -178,7 +200,7 @@ static void put_coverage(const struct wl_result *r, struct wl_buf *out)
                   (int)c->by_status[WL_NODE_APPROXIMATED], (int)c->by_status[WL_NODE_IGNORED],
                   (int)c->by_status[WL_NODE_FREE], (int)c->by_status[WL_NODE_FOLDED]);
     bool assumed = r->latency_basis == WL_BASIS_ASSUMED || r->energy_basis == WL_BASIS_ASSUMED;
-    wl_buf_printf(out, "  basis     specification, not calibrated%s\n",
+    wl_buf_printf(out, "  basis    specification, not calibrated%s\n",
                   assumed ? "; some figures are assumed (hw show lists them)" : "");
 }
 
@@ -208,11 +230,11 @@ static void put_diagnostics(const struct wl_result *r, int width, struct wl_buf 
     const int32_t shown = r->diags.count < 8 ? r->diags.count : 8;
     for (int32_t i = 0; i < shown; i++) {
         const struct wl_diag *d = &r->diags.items[i];
-        wl_buf_printf(out, "  %-9s ", wl_severity_name(d->severity));
+        wl_buf_printf(out, "  %-8s ", wl_severity_name(d->severity));
         struct wl_buf line;
         wl_buf_init(&line);
         wl_buf_printf(&line, "%s: %s", d->where, d->message);
-        put_wrapped(line.failed ? d->message : line.data, width, 12, out);
+        put_wrapped(line.failed ? d->message : line.data, width, 11, out);
         wl_buf_done(&line);
     }
     int32_t more = r->diags.count - shown + r->diags.dropped;
@@ -225,9 +247,10 @@ static wl_status put_summary(const struct wl_result *r, const char *model_name,
                              const struct wl_report_options *opt, struct wl_buf *out,
                              struct wl_error *err)
 {
-    put_header(r, model_name, out);
+    put_header(r, model_name, opt->width, out);
     put_answer(r, out);
     WL_TRY(put_top(r, opt->width, out, err));
+    put_work(r, out);
     put_coverage(r, out);
     put_diagnostics(r, opt->width, out);
     return WL_OK;

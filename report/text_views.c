@@ -35,11 +35,9 @@ static const char *bar(double share, char *out, size_t size)
 
 static void layer_row(const struct wl_result *r, int32_t i, struct wl_table *t)
 {
-    char id[CELL], time[CELL], compute[CELL], memory[CELL], over[CELL], used[CELL];
-    char energy[CELL];
+    char id[CELL], time[CELL], compute[CELL], memory[CELL], over[CELL], used[CELL], energy[CELL];
     const struct wl_subgraph *s = &r->partition->subgraphs[i];
     const struct wl_timing *x = &r->roofline.timings[i];
-    const struct wl_mapping *m = &r->mappings.items[i];
     const char *cells[] = {
         wl_text(id, sizeof(id), "%d", (int)i),
         s->name,
@@ -49,24 +47,43 @@ static void layer_row(const struct wl_result *r, int32_t i, struct wl_table *t)
         wl_format_si(x->memory_s, "s", memory, sizeof(memory)),
         wl_format_si(x->overhead_s, "s", over, sizeof(over)),
         wl_format_percent(r->roofline.utilization[i], used, sizeof(used)),
-        wl_bound_name(&r->device, x->bound),
         wl_format_si(wl_energy_total_j(&r->energy.parts[i]), "J", energy, sizeof(energy)),
-        m->note == NULL ? "" : m->note};
+        wl_bound_name(&r->device, x->bound)};
     wl_table_row(t, cells);
+}
+
+/* A line below each row: how the mapper laid it out and what that costs. */
+static void put_with_notes(const struct wl_result *r, const struct wl_buf *table, int width,
+                           struct wl_buf *out)
+{
+    const char *at = table->data;
+    for (int32_t i = -1; at != NULL && *at != '\0'; i++) {
+        size_t len = strcspn(at, "\n") + 1;
+        wl_buf_add(out, at, len);
+        at += len;
+        const char *note = i < 0 ? NULL : r->mappings.items[i].note;
+        if (note != NULL) {
+            wl_buf_printf(out, "      %.*s\n", width - 6, note);
+        }
+    }
 }
 
 wl_status wl_text_layers(const struct wl_result *r, int width, struct wl_buf *out,
                          struct wl_error *err)
 {
-    static const char *const headings[] = {"id",       "subgraph", "what", "time",
-                                           "compute",  "memory",   "over", "peak",
-                                           "bound by", "energy",   "how"};
+    static const char *const headings[] = {"id",     "subgraph", "what", "time",   "compute",
+                                           "memory", "over",     "peak", "energy", "bound by"};
     struct wl_table t;
-    WL_TRY(table_begin(&t, WL_ARRAY_LEN(headings), headings, "rllrrrrrlrl", err));
+    struct wl_buf table;
+    WL_TRY(table_begin(&t, WL_ARRAY_LEN(headings), headings, "rllrrrrrrl", err));
     for (int32_t i = 0; i < r->roofline.count; i++) {
         layer_row(r, i, &t);
     }
-    wl_table_print(&t, width, 10, "  ", out);
+    wl_buf_init(&table);
+    wl_table_print(&t, width, true, "  ", &table);
+    put_with_notes(r, &table, width, out);
+    out->failed |= table.failed;
+    wl_buf_done(&table);
     wl_table_done(&t);
     return WL_OK;
 }
@@ -131,7 +148,7 @@ wl_status wl_text_energy(const struct wl_result *r, int width, struct wl_buf *ou
                            wl_format_percent(part, share, sizeof(share)),
                            bar(part, picture, sizeof(picture))};
     wl_table_row(&t, cells);
-    wl_table_print(&t, width, WL_NONE, "  ", out);
+    wl_table_print(&t, width, false, "  ", out);
     wl_table_done(&t);
     put_energy_totals(r, out);
     return WL_OK;
@@ -182,7 +199,7 @@ wl_status wl_text_memory(const struct wl_result *r, int width, struct wl_buf *ou
                                bar(share, picture, sizeof(picture))};
         wl_table_row(&t, cells);
     }
-    wl_table_print(&t, width, 1, "  ", out);
+    wl_table_print(&t, width, true, "  ", out);
     wl_table_done(&t);
     return WL_OK;
 }
@@ -213,7 +230,7 @@ wl_status wl_text_concurrency(const struct wl_result *r, int width, struct wl_bu
                                wl_format_percent(latency_s / r->totals.latency_s, b, sizeof(b))};
         wl_table_row(&t, cells);
     }
-    wl_table_print(&t, width, 1, "  ", out);
+    wl_table_print(&t, width, true, "  ", out);
     wl_table_done(&t);
     return WL_OK;
 }
