@@ -126,21 +126,20 @@ static enum fold fold_of(const struct wl_op *op)
     return FOLD_NONE;
 }
 
-static struct wl_dim checked(bool fits, int64_t v)
-{
-    return fits ? wl_dim_known(v) : wl_dim_unknown();
-}
-
+/* Numbers are checked here, so that an overflow is an unknown and not a failure of the file. */
 static struct wl_dim fold_ints(struct wl_dim_pool *p, enum fold k, struct wl_dim a, struct wl_dim b)
 {
     int64_t v = 0;
     bool known = wl_dim_is_known(a) && wl_dim_is_known(b);
+    bool fits = true;
     switch (k) {
     case FOLD_SUM:
     case FOLD_MEAN:
-        return known ? checked(wl_add_i64(a.value, b.value, &v), v) : wl_dim_add(p, a, b);
+        fits = !known || wl_add_i64(a.value, b.value, &v);
+        return !known ? wl_dim_add(p, a, b) : fits ? wl_dim_known(v) : wl_dim_unknown();
     case FOLD_PROD:
-        return known ? checked(wl_mul_i64(a.value, b.value, &v), v) : wl_dim_mul(p, a, b);
+        fits = !known || wl_mul_i64(a.value, b.value, &v);
+        return !known ? wl_dim_mul(p, a, b) : fits ? wl_dim_known(v) : wl_dim_unknown();
     case FOLD_MAX:
         return wl_dim_max(p, a, b);
     case FOLD_MIN:

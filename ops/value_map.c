@@ -383,18 +383,26 @@ static struct num calc_nums(const struct wl_op_ctx *c, enum calc k, enum wl_dtyp
 /* ---- whole tensors
  * -------------------------------------------------------------------------------- */
 
-/* Elements of one kind become one value; integers survive in a float tensor if all are integers. */
+/*
+ * Elements of one kind become one value. A float tensor with a symbolic element is kept as integers
+ * as long as all others are whole.
+ */
 static const struct wl_value *value_of(const struct wl_op_ctx *c, const struct num *nums,
                                        int64_t count)
 {
     bool all_int = true;
+    bool any_symbol = false;
+    bool all_whole = true;
     for (int64_t i = 0; i < count; i++) {
         all_int = all_int && nums[i].integral;
+        any_symbol = any_symbol || (nums[i].integral && wl_dim_is_symbolic(nums[i].d));
+        all_whole = all_whole && !wl_dim_is_unknown(num_dim(nums[i]));
     }
-    struct wl_value *v = wl_value_new(c, count, !all_int);
+    bool as_ints = all_int || (any_symbol && all_whole);
+    struct wl_value *v = wl_value_new(c, count, !as_ints);
     for (int64_t i = 0; v != NULL && i < count; i++) {
-        if (all_int) {
-            v->ints[i] = nums[i].d;
+        if (as_ints) {
+            v->ints[i] = num_dim(nums[i]);
         } else {
             v->floats[i] = num_double(nums[i]);
         }
