@@ -200,10 +200,25 @@ static int list_unbound(struct wl_fe *fe, char *names, size_t names_size, char *
     return count;
 }
 
+/* What the user has bound already, to be repeated in the command that would work. */
+static void list_given(const struct wl_fe *fe, char *out, size_t size)
+{
+    size_t at = 0;
+    out[0] = '\0';
+    if (fe->opt->batch > 0) {
+        at = (size_t)snprintf(out, size, " --batch %lld", (long long)fe->opt->batch);
+    }
+    for (int32_t i = 0; i < fe->opt->dim_count && at + 96 < size; i++) {
+        at += (size_t)snprintf(out + at, size - at, " --dim '%.60s=%lld'", fe->opt->dims[i].name,
+                               (long long)fe->opt->dims[i].value);
+    }
+}
+
 wl_status wl_fe_bind_check(struct wl_fe *fe)
 {
-    char names[400];
-    char options[480];
+    char names[256];
+    char options[320];
+    char given[200];
     WL_TRY(check_names(fe));
     if (fe->opt->keep_symbolic) {
         return WL_OK;
@@ -212,10 +227,12 @@ wl_status wl_fe_bind_check(struct wl_fe *fe)
     if (count == 0) {
         return WL_OK;
     }
-    return wl_fail(fe->err, WL_ERR_USAGE, fe->path,
-                   "dimension%s %s of its inputs %s not bound; for example: wattline analyze "
-                   "%.120s%s",
-                   count == 1 ? "" : "s", names, count == 1 ? "is" : "are", fe->path, options);
+    list_given(fe, given, sizeof(given));
+    return wl_fail(
+        fe->err, WL_ERR_USAGE, fe->path,
+        "dimension%s %s of its inputs %s not bound; for example: wattline analyze %.160s "
+        "--hw intel_xeon_8490h%s%s",
+        count == 1 ? "" : "s", names, count == 1 ? "is" : "are", fe->path, given, options);
 }
 
 /* ---- re-batching ---------------------------------------------------------------------------- */

@@ -180,26 +180,36 @@ static wl_status damaged(const struct scanner *s, const uint8_t *at, const char 
                    what, (size_t)(at - s->file));
 }
 
-static wl_status buf_add(const struct scanner *s, struct wl_scan_buf *b, const uint8_t *bytes,
-                         size_t count)
+/* Room for `count` more bytes; the buffer exists afterwards. */
+static wl_status buf_reserve(const struct scanner *s, struct wl_scan_buf *b, size_t count)
+{
+    if (b->data != NULL && count <= b->capacity - b->bytes) {
+        return WL_OK;
+    }
+    size_t capacity = b->capacity == 0 ? 16384 : b->capacity;
+    while (capacity - b->bytes < count && capacity <= KEPT_BYTES_MAX) {
+        capacity *= 2;
+    }
+    if (count > KEPT_BYTES_MAX || capacity > KEPT_BYTES_MAX) {
+        return wl_fail(s->err, WL_ERR_LIMIT, s->path,
+                       "the graph without its weights exceeds %zu MiB; wattline analyses smaller "
+                       "graphs",
+                       KEPT_BYTES_MAX >> 20);
+    }
+    uint8_t *data = wl_realloc(b->data, capacity);
+    if (data == NULL) {
+        return wl_fail_nomem(s->err);
+    }
+    b->data = data;
+    b->capacity = capacity;
+    return WL_OK;
+}
+
+static inline wl_status buf_add(const struct scanner *s, struct wl_scan_buf *b,
+                                const uint8_t *bytes, size_t count)
 {
     if (count > b->capacity - b->bytes) {
-        size_t capacity = b->capacity == 0 ? 16384 : b->capacity;
-        while (capacity - b->bytes < count && capacity <= KEPT_BYTES_MAX) {
-            capacity *= 2;
-        }
-        if (count > KEPT_BYTES_MAX || capacity > KEPT_BYTES_MAX) {
-            return wl_fail(s->err, WL_ERR_LIMIT, s->path,
-                           "the graph without its weights exceeds %zu MiB; wattline analyses "
-                           "smaller graphs",
-                           KEPT_BYTES_MAX >> 20);
-        }
-        uint8_t *data = wl_realloc(b->data, capacity);
-        if (data == NULL) {
-            return wl_fail_nomem(s->err);
-        }
-        b->data = data;
-        b->capacity = capacity;
+        WL_TRY(buf_reserve(s, b, count));
     }
     if (count > 0) {
         memcpy(b->data + b->bytes, bytes, count);
@@ -715,6 +725,7 @@ wl_status wl_scan_run(const uint8_t *bytes, size_t count, const char *path, stru
     if (count == 0) {
         return wl_fail(err, WL_ERR_PARSE, path, "the file is empty; expected an ONNX model");
     }
+    WL_TRY(buf_reserve(&s, &out->nodes, 0)); /* never NULL: nodes may all be empty */
     wl_status status = walk(&s, bytes, bytes + count, MSG_MODEL, 0);
     if (status == WL_OK && s.graphs == 0) {
         status = wl_fail(err, WL_ERR_PARSE, path,
