@@ -117,13 +117,19 @@ void wl_grid_plan_done(struct wl_grid_plan *p)
 
 /* ---- one group ------------------------------------------------------------------------------- */
 
+struct group_key {
+    const struct wl_grid_model *model;
+    int64_t batch;
+    struct wl_dim_binding bindings[64];
+    int32_t binding_count;
+};
+
 /* A model at one set of dims and batch, with the partitions that its points have asked for. */
 struct group {
     struct wl_arena arena;
     struct wl_request request;
-    const struct wl_grid_model *model;
+    struct group_key key;
     const char *dims;
-    struct wl_dim_binding bindings[64];
     struct wl_prepared *prepared; /* by fusion x target; sharing one model */
     struct wl_model loaded;
     bool model_ok;
@@ -131,48 +137,54 @@ struct group {
     struct wl_error err; /* of loading */
 };
 
-static const char *dims_text(struct wl_arena *arena, const struct wl_dim_binding *b, int32_t count)
+/* "P=0;T=128" */
+static void dims_text(const struct wl_dim_binding *b, int32_t count, char *out, size_t size)
 {
-    struct wl_buf text;
-    wl_buf_init(&text);
-    for (int32_t i = 0; i < count; i++) {
-        wl_buf_printf(&text, "%s%s=%lld", i > 0 ? ";" : "", b[i].name, (long long)b[i].value);
+    size_t at = 0;
+    out[0] = '\0';
+    for (int32_t i = 0; i < count && at < size; i++) {
+        int n = snprintf(out + at, size - at, "%s%s=%lld", i > 0 ? ";" : "", b[i].name,
+                         (long long)b[i].value);
+        at += n > 0 ? (size_t)n : 0;
     }
-    const char *copy = text.data == NULL ? "" : wl_arena_strndup(arena, text.data, text.len);
-    wl_buf_done(&text);
-    return copy == NULL ? "" : copy;
 }
 
 /* Mixed radix: model slowest, then dims in order, then batch. */
-static void decode_group(const struct wl_grid_plan *p, int64_t index, struct group *g)
+static void decode_group(const struct wl_grid_plan *p, int64_t index, struct group_key *k)
 {
     const struct wl_grid *grid = p->grid;
     int32_t batches = at_least_one(grid->batch_count);
-    int64_t rest = index;
-    g->request = *grid->base;
-    if (grid->batch_count > 0) {
-        g->request.batch = grid->batches[rest % batches];
-    }
-    rest /= batches;
-    int32_t fixed = 0;
-    for (int32_t i = 0; i < g->request.dim_count && fixed < 32; i++) {
-        g->bindings[fixed++] = g->request.dims[i];
+    int64_t rest = index / batches;
+    k->batch = grid->batch_count > 0 ? grid->batches[index % batches] : grid->base->batch;
+    k->binding_count = 0;
+    for (int32_t i = 0; i < grid->base->dim_count && k->binding_count < 32; i++) {
+        k->bindings[k->binding_count++] = grid->base->dims[i];
     }
     int32_t swept = grid->dim_count < 32 ? grid->dim_count : 32;
     for (int32_t i = swept - 1; i >= 0; i--) {
         const struct wl_grid_dim *d = &grid->dims[i];
-        g->bindings[fixed + i] =
+        k->bindings[k->binding_count + i] =
             (struct wl_dim_binding){d->name, d->values[rest % at_least_one(d->count)]};
         rest /= at_least_one(d->count);
     }
-    g->request.dims = g->bindings;
-    g->request.dim_count = fixed + swept;
-    g->model = &grid->models[rest];
-    g->request.model = g->model->path;
-    g->request.model_name = g->model->name;
-    g->request.default_dims = g->model->default_dims;
-    g->request.default_dim_count = g->model->default_dim_count;
-    g->dims = dims_text(&g->arena, g->bindings, g->request.dim_count);
+    k->binding_count += swept;
+    k->model = &grid->models[rest];
+}
+
+static wl_status group_request(const struct wl_grid_plan *p, struct group *g)
+{
+    char text[512];
+    g->request = *p->grid->base;
+    g->request.batch = g->key.batch;
+    g->request.dims = g->key.bindings;
+    g->request.dim_count = g->key.binding_count;
+    g->request.model = g->key.model->path;
+    g->request.model_name = g->key.model->name;
+    g->request.default_dims = g->key.model->default_dims;
+    g->request.default_dim_count = g->key.model->default_dim_count;
+    dims_text(g->key.bindings, g->key.binding_count, text, sizeof(text));
+    g->dims = wl_arena_strndup(&g->arena, text, strlen(text));
+    return g->dims == NULL ? WL_ERR_NOMEM : WL_OK;
 }
 
 /* Partitions are shared between targets with the same profile and budget. */
@@ -219,11 +231,11 @@ static wl_status group_open(const struct wl_grid_plan *p, int64_t index, struct 
 {
     memset(g, 0, sizeof(*g));
     wl_arena_init(&g->arena, 0);
-    decode_group(p, index, g);
+    decode_group(p, index, &g->key);
     int32_t slots = at_least_one(p->grid->fusion_count) * p->target_count;
     g->prepared = WL_ARRAY(&g->arena, struct wl_prepared, slots);
     g->prepared_status = WL_ARRAY(&g->arena, wl_status, slots);
-    if (g->prepared == NULL || g->prepared_status == NULL) {
+    if (g->prepared == NULL || g->prepared_status == NULL || group_request(p, g) != WL_OK) {
         wl_arena_done(&g->arena);
         return wl_fail_nomem(err);
     }
@@ -268,31 +280,48 @@ static void fill_row(const struct wl_result *r, struct wl_grid_row *row)
 }
 
 /* Fusion slowest, then target, then precision. */
-static void run_point(const struct wl_grid_plan *p, const struct group *g, int64_t group_index,
-                      int64_t inner, struct wl_grid_row *row)
+static void describe_point(const struct wl_grid_plan *p, const struct group_key *k,
+                           const char *dims, int64_t index, struct wl_grid_row *row)
 {
     const struct wl_grid *grid = p->grid;
+    int64_t inner = index % p->group_points;
     int32_t precisions = at_least_one(grid->precision_count);
     int32_t slot = (int32_t)(inner / precisions);
     const struct wl_grid_target *t = &p->targets[slot % p->target_count];
+    *row = (struct wl_grid_row){
+        .index = index,
+        .model = k->model->name,
+        .device = t->device,
+        .device_name = t->ok ? t->resolved.name : t->device,
+        .power_mode = t->mode == NULL ? "" : t->mode,
+        .runtime = p->runtime->name,
+        .dims = dims,
+        .batch = k->batch,
+        .precision = grid->precision_count > 0 ? grid->precisions[inner % precisions]
+                                               : grid->base->precision.activations,
+        .fusion = grid->fusion_count > 0       ? grid->fusions[slot / p->target_count]
+                  : grid->base->fusion != NULL ? grid->base->fusion
+                                               : p->runtime->fusion};
+}
+
+void wl_grid_describe(const struct wl_grid_plan *p, int64_t index, char *dims_out, size_t dims_size,
+                      struct wl_grid_row *out)
+{
+    struct group_key key;
+    decode_group(p, index / p->group_points, &key);
+    dims_text(key.bindings, key.binding_count, dims_out, dims_size);
+    describe_point(p, &key, dims_out, index, out);
+}
+
+static void run_point(const struct wl_grid_plan *p, const struct group *g, int64_t group_index,
+                      int64_t inner, struct wl_grid_row *row)
+{
+    int32_t slot = (int32_t)(inner / at_least_one(p->grid->precision_count));
+    const struct wl_grid_target *t = &p->targets[slot % p->target_count];
     struct wl_request request = g->request;
     struct wl_error err;
-    if (grid->precision_count > 0) {
-        request.precision.activations = grid->precisions[inner % precisions];
-    }
-    *row = (struct wl_grid_row){.index = group_index * p->group_points + inner,
-                                .model = g->model->name,
-                                .device = t->device,
-                                .device_name = t->ok ? t->resolved.name : t->device,
-                                .power_mode = t->mode == NULL ? "" : t->mode,
-                                .runtime = p->runtime->name,
-                                .dims = g->dims,
-                                .batch = request.batch,
-                                .precision = request.precision.activations,
-                                .fusion = grid->fusion_count > 0
-                                              ? grid->fusions[slot / p->target_count]
-                                          : request.fusion != NULL ? request.fusion
-                                                                   : p->runtime->fusion};
+    describe_point(p, &g->key, g->dims, group_index * p->group_points + inner, row);
+    request.precision.activations = row->precision;
     if (!g->model_ok || !t->ok || g->prepared_status[slot] != WL_OK) {
         fail_row(row, !t->ok && g->model_ok ? &t->err : &g->err);
         return;

@@ -88,6 +88,14 @@ wl_status wl_grid_plan(const struct wl_grid *grid, struct wl_registry *registry,
                        struct wl_grid_plan *out, struct wl_error *err) WL_MUST_CHECK;
 void wl_grid_plan_done(struct wl_grid_plan *p);
 
+/*
+ * The parameters of a point without running it: model, device, power_mode, fusion, runtime, dims
+ * (into `dims_out`), batch (0 where the grid leaves it to the model) and precision. For resuming a
+ * sweep.
+ */
+void wl_grid_describe(const struct wl_grid_plan *p, int64_t index, char *dims_out, size_t dims_size,
+                      struct wl_grid_row *out);
+
 /* Called in index order from one thread. A status other than WL_OK ends the run with it. */
 typedef wl_status (*wl_grid_sink)(void *user, const struct wl_grid_row *row, struct wl_error *err);
 /* True: this point is not wanted (done already, another shard's). May be NULL. */

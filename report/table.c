@@ -88,19 +88,35 @@ void wl_table_done(struct wl_table *t)
     wl_arena_done(&t->arena);
 }
 
+/* Names with a path keep their end, which tells them apart; other text keeps its beginning. */
+static void put_cut(const char *s, int have, int width, struct wl_buf *out)
+{
+    bool keep_end = strchr(s, '/') != NULL;
+    int skip = keep_end ? have - width + 1 : 0;
+    int take = width - 1;
+    wl_buf_puts(out, keep_end ? "~" : "");
+    for (; *s != '\0'; s++) {
+        bool starts = ((unsigned char)*s & 0xC0) != 0x80;
+        if (starts && skip > 0) {
+            skip--;
+            continue;
+        }
+        if (starts && take-- == 0) {
+            break;
+        }
+        if (skip == 0) {
+            wl_buf_add(out, s, 1);
+        }
+    }
+    wl_buf_puts(out, keep_end ? "" : "~");
+}
+
 /* Prints `s` in `width` characters, cut or padded. */
 static void put_cell(const char *s, int width, bool right, bool last, struct wl_buf *out)
 {
     int have = wl_text_width(s);
     if (have > width) {
-        int kept = 0;
-        const char *end = s;
-        while (kept < width - 1 || ((unsigned char)*end & 0xC0) == 0x80) {
-            kept += ((unsigned char)*end & 0xC0) != 0x80;
-            end++;
-        }
-        wl_buf_add(out, s, (size_t)(end - s));
-        wl_buf_puts(out, "~");
+        put_cut(s, have, width, out);
         return;
     }
     if (right) {

@@ -194,7 +194,7 @@ static void put_coverage(const struct wl_result *r, struct wl_buf *out)
 {
     const struct wl_coverage *c = &r->coverage;
     wl_buf_printf(out,
-                  "\n  coverage  %d nodes: %d modelled, %d approximated, %d ignored, %d free, "
+                  "  coverage  %d nodes: %d modelled, %d approximated, %d ignored, %d free, "
                   "%d folded\n",
                   (int)r->model->graph.node_count, (int)c->by_status[WL_NODE_MODELLED],
                   (int)c->by_status[WL_NODE_APPROXIMATED], (int)c->by_status[WL_NODE_IGNORED],
