@@ -21,9 +21,9 @@ void wl_sink_add(struct wl_event_sink *sink, enum wl_event event, enum wl_precis
     if (!(count > 0)) {
         return;
     }
-    for (int32_t i = 0; i < sink->count; i++) {
-        struct wl_event_count *e = &sink->items[i];
-        if (e->event == (uint16_t)event && e->precision == (uint16_t)precision) {
+    if (sink->last[event] > 0) {
+        struct wl_event_count *e = &sink->items[sink->last[event] - 1];
+        if (e->precision == (uint16_t)precision) {
             e->count += count;
             return;
         }
@@ -31,7 +31,16 @@ void wl_sink_add(struct wl_event_sink *sink, enum wl_event event, enum wl_precis
     if (sink->count < WL_SINK_MAX) {
         sink->items[sink->count++] = (struct wl_event_count){
             .event = (uint16_t)event, .precision = (uint16_t)precision, .count = count};
+        sink->last[event] = (uint8_t)sink->count;
     }
+}
+
+void wl_sink_clear(struct wl_event_sink *sink)
+{
+    for (int32_t i = 0; i < sink->count; i++) {
+        sink->last[sink->items[i].event] = 0;
+    }
+    sink->count = 0;
 }
 
 /* There are events for five levels; deeper ones share the last. */
@@ -271,6 +280,17 @@ double wl_map_tensor_bytes(const struct wl_map_ctx *c, const struct wl_subgraph 
     return 0;
 }
 
+struct wl_run wl_map_run_of(const struct wl_subgraph *s, int32_t i)
+{
+    struct wl_run r = {.product = s->products[i], .times = (double)s->repeat, .steps = 1};
+    if (s->steps > 1 && i > 0 && r.product.g % s->steps == 0) {
+        r.product.g /= s->steps;
+        r.steps = (double)s->steps;
+        r.times *= r.steps;
+    }
+    return r;
+}
+
 double wl_map_loose_macs(const struct wl_subgraph *s)
 {
     double in_products = 0;
@@ -362,6 +382,12 @@ void wl_map_add_blocking(const struct wl_map_ctx *c, const struct wl_block_shape
         m->traffic[l].read_bytes += missing * sh->times *
                                     (sh->left_bytes * wl_max_d(0, un * left - 1) +
                                      sh->right_bytes * wl_max_d(0, um * right - 1));
+        /* Every step after the first finds the operands where they fit. */
+        double operands = (sh->left_bytes + sh->right_bytes) / wl_max_d(1, um * un);
+        if (sh->steps > 1 && operands > capacity) {
+            m->traffic[l].read_bytes +=
+                (sh->left_bytes * un + sh->right_bytes * um) * sh->times * (1 - 1 / sh->steps);
+        }
         m->tiling.reload_left = un * left;
         m->tiling.reload_right = um * right;
     }
@@ -386,4 +412,51 @@ void wl_sink_stream(struct wl_event_sink *sink, const struct wl_stream_ops *o,
     wl_sink_add(sink, WL_EV_VECTOR_OP, precision, o->plain + o->divide);
     wl_sink_add(sink, WL_EV_SPECIAL_OP, precision, o->special);
     wl_sink_add(sink, WL_EV_INTEGER_OP, WL_PREC_COUNT, o->integer);
+}
+
+/* ---- plans that repeat ------------------------------------------------------------------------
+ */
+
+static bool same_key(const struct wl_plan_key *a, const struct wl_plan_key *b)
+{
+    for (int i = 0; i < 6; i++) {
+        if (a->window[i] != b->window[i]) {
+            return false;
+        }
+    }
+    return a->g == b->g && a->m == b->m && a->n == b->n && a->k == b->k &&
+           a->precision == b->precision && a->units == b->units &&
+           !(a->left_bytes < b->left_bytes) && !(a->left_bytes > b->left_bytes) &&
+           !(a->right_bytes < b->right_bytes) && !(a->right_bytes > b->right_bytes);
+}
+
+void *wl_map_plan_slot(const struct wl_map_ctx *c, const struct wl_product *p, double left_bytes,
+                       double right_bytes, enum wl_precision precision, int32_t units, bool *found)
+{
+    struct wl_plan_key key = {.g = p->g,
+                              .m = p->m,
+                              .n = p->n,
+                              .k = p->k,
+                              .left_bytes = left_bytes,
+                              .right_bytes = right_bytes,
+                              .precision = (int32_t)precision,
+                              .units = units};
+    if (p->window != NULL) {
+        const struct wl_window *w = p->window;
+        key.window[0] = w->kernel[0] * 4 + w->spatial_rank;
+        key.window[1] = w->kernel[1] * 4 + (w->transposed ? 1 : 0) + 2;
+        key.window[2] = w->stride[0] * 65536 + w->stride[1];
+        key.window[3] = w->groups;
+        key.window[4] = w->out[0].value;
+        key.window[5] = w->dilation[0] * 65536 + w->dilation[1];
+    }
+    uint64_t hash = (uint64_t)p->m * 0x9e3779b97f4a7c15u;
+    hash = (hash ^ (uint64_t)p->n) * 0x9e3779b97f4a7c15u;
+    hash = (hash ^ (uint64_t)p->k ^ ((uint64_t)p->g << 32)) * 0x9e3779b97f4a7c15u;
+    hash ^= (uint64_t)units * 40503u;
+    struct wl_plan_slot *slot = &c->cache->slots[(hash >> 40) % WL_PLAN_SLOTS];
+    *found = slot->used && same_key(&slot->key, &key);
+    slot->key = key;
+    slot->used = true;
+    return slot->value;
 }

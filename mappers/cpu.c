@@ -162,7 +162,8 @@ static void map_products(struct cpu_job *j, int32_t units, bool final)
     for (int32_t i = 0; i < s->product_count; i++) {
         struct cpu_shape shape;
         struct cpu_plan plan;
-        cpu_plan_product(j->c, s, &s->products[i], j->m->precision, units, &shape, &plan);
+        struct wl_run run = wl_map_run_of(s, i);
+        cpu_plan_product(j->c, s, &run, j->m->precision, units, &shape, &plan);
         if (plan.pipe == WL_NONE) {
             continue;
         }
@@ -184,7 +185,8 @@ static void map_products(struct cpu_job *j, int32_t units, bool final)
                                            .left_bytes = shape.left_bytes,
                                            .right_bytes = shape.right_bytes,
                                            .elem_bytes = shape.elem_bytes,
-                                           .times = times};
+                                           .times = times,
+                                           .steps = shape.steps};
             wl_map_add_blocking(j->c, &block, units, j->compulsory, j->m);
             cpu_product_events(j->c, &shape, &plan, j->sink);
             if (shape.transform_ops > 0) {

@@ -93,45 +93,67 @@ static double busiest(double chunks, double chunk_cycles, double units, double w
     return ceil(chunks / units) * chunk_cycles;
 }
 
-/* Tries the register tiles of one orientation; `n` is the vectorised side. */
-static void try_tiles(const struct cpu_shape *sh, int64_t m, int64_t n, const struct lanes *l,
-                      double units, double weight, struct cpu_plan *best)
+/* One register tile of one orientation; `n` is the vectorised side. */
+struct tile_try {
+    int64_t m, n;
+    int rows_max, vecs_max;
+    double units, weight;
+};
+
+static void try_tile(const struct cpu_shape *sh, const struct tile_try *t, const struct lanes *l,
+                     struct cpu_plan *best)
 {
-    int64_t lanes = (int64_t)l->lanes;
-    int64_t nvec = wl_ceil_div_i64(n, lanes);
+    int64_t nvec = wl_ceil_div_i64(t->n, (int64_t)l->lanes);
     double steps = (double)wl_ceil_div_i64(sh->k, (int64_t)l->depth);
     double g = (double)sh->g;
-    for (int vecs_max = 1; vecs_max <= VECS_MAX && (vecs_max == 1 || vecs_max <= nvec);
-         vecs_max++) {
-        int rows_max = (l->registers - vecs_max - 1) / vecs_max;
-        rows_max = rows_max < 1 ? 1 : rows_max;
-        double mblocks = wl_ceil_div_d(m, rows_max);
-        double nblocks = wl_ceil_div_d(nvec, vecs_max);
-        double rows = (double)m / mblocks;
-        double vecs = (double)nvec / nblocks;
-        double per_step = wl_max_d(rows * vecs / l->issue, (rows + vecs) / LOADS_PER_CYCLE);
-        double tile = steps * per_step + 2 * rows * vecs + TILE_OVERHEAD_CYCLES;
-        double chunks = g * mblocks * nblocks;
-        double busy = busiest(chunks, tile, units, weight);
-        double loads = chunks * steps * (rows + vecs);
-        if (best->pipe != WL_NONE &&
-            (busy > best->busy_cycles || (busy >= best->busy_cycles && loads >= best->loads))) {
-            continue;
+    double mblocks = wl_ceil_div_d(t->m, t->rows_max);
+    double nblocks = wl_ceil_div_d(nvec, t->vecs_max);
+    double rows = (double)t->m / mblocks;
+    double vecs = (double)nvec / nblocks;
+    double per_step = wl_max_d(rows * vecs / l->issue, (rows + vecs) / LOADS_PER_CYCLE);
+    double tile = steps * per_step + 2 * rows * vecs + TILE_OVERHEAD_CYCLES;
+    double chunks = g * mblocks * nblocks;
+    double busy = busiest(chunks, tile, t->units, t->weight);
+    double loads = chunks * steps * (rows + vecs);
+    if (best->pipe != WL_NONE &&
+        (busy > best->busy_cycles || (busy >= best->busy_cycles && loads >= best->loads))) {
+        return;
+    }
+    best->pipe = 0;
+    best->busy_cycles = busy;
+    best->total_cycles = chunks * tile;
+    best->instructions = g * (double)t->m * (double)nvec * steps;
+    best->padded_cycles = best->instructions / l->issue;
+    best->loads = loads;
+    best->tiles = chunks;
+    best->iterations = chunks * steps / K_UNROLL;
+    best->register_bytes =
+        chunks * steps * (rows * l->register_bytes / l->lanes + vecs * l->register_bytes);
+    best->tiling = (struct wl_tiling){.tile_m = t->rows_max < t->m ? t->rows_max : (int32_t)t->m,
+                                      .tile_n = (int32_t)(t->vecs_max * l->lanes),
+                                      .tile_k = (int32_t)l->depth,
+                                      .cycles_per_tile = tile};
+}
+
+/* All register tiles of one orientation: as many rows as registers hold, and halves of it, which
+   leave more tiles to share out. */
+static void try_tiles(const struct cpu_shape *sh, struct tile_try t, const struct lanes *l,
+                      struct cpu_plan *best)
+{
+    int64_t nvec = wl_ceil_div_i64(t.n, (int64_t)l->lanes);
+    for (t.vecs_max = 1; t.vecs_max <= VECS_MAX && (t.vecs_max == 1 || t.vecs_max <= nvec);
+         t.vecs_max++) {
+        int rows = (l->registers - t.vecs_max - 1) / t.vecs_max;
+        rows = rows < 1 ? 1 : rows;
+        rows = t.m < rows ? (int)t.m : rows;
+        for (t.rows_max = rows; t.rows_max >= 1; t.rows_max /= 2) {
+            try_tile(sh, &t, l, best);
+            double tiles =
+                (double)sh->g * wl_ceil_div_d(t.m, t.rows_max) * wl_ceil_div_d(nvec, t.vecs_max);
+            if (tiles > 4 * t.units) {
+                break;
+            }
         }
-        best->pipe = 0;
-        best->busy_cycles = busy;
-        best->total_cycles = chunks * tile;
-        best->instructions = g * (double)m * (double)nvec * steps;
-        best->padded_cycles = best->instructions / l->issue;
-        best->loads = loads;
-        best->tiles = chunks;
-        best->iterations = chunks * steps / K_UNROLL;
-        best->register_bytes =
-            chunks * steps * (rows * l->register_bytes / l->lanes + vecs * l->register_bytes);
-        best->tiling = (struct wl_tiling){.tile_m = rows_max < m ? rows_max : (int32_t)m,
-                                          .tile_n = (int32_t)(vecs_max * lanes),
-                                          .tile_k = (int32_t)l->depth,
-                                          .cycles_per_tile = tile};
     }
 }
 
@@ -172,9 +194,12 @@ static void plan_vector(const struct wl_map_ctx *c, const struct cpu_shape *sh,
     if (sh->depthwise) {
         plan_depthwise(sh, &l, units, weight, plan);
     } else {
-        try_tiles(sh, sh->m, sh->n, &l, units, weight, plan);
+        struct tile_try t = {.m = sh->m, .n = sh->n, .units = units, .weight = weight};
+        try_tiles(sh, t, &l, plan);
         if (sh->n % (int64_t)l.lanes != 0 && sh->m > 1) {
-            try_tiles(sh, sh->n, sh->m, &l, units, weight, plan);
+            t.m = sh->n;
+            t.n = sh->m;
+            try_tiles(sh, t, &l, plan);
         }
     }
     plan->pipe = choice.pipe;
@@ -262,13 +287,15 @@ static double transform_seconds(const struct wl_map_ctx *c, const struct cpu_sha
 }
 
 static struct cpu_shape direct_shape(const struct wl_map_ctx *c, const struct wl_subgraph *s,
-                                     const struct wl_product *p)
+                                     const struct wl_run *run)
 {
+    const struct wl_product *p = &run->product;
     struct cpu_shape sh = {.g = p->g,
                            .m = p->m,
                            .n = p->n,
                            .k = p->k,
-                           .times = (double)s->repeat,
+                           .times = run->times,
+                           .steps = run->steps,
                            .algorithm = "direct"};
     sh.macs = (double)p->g * (double)p->m * (double)p->n * (double)p->k;
     sh.left_bytes = wl_map_tensor_bytes(c, s, p->left);
@@ -282,14 +309,11 @@ static struct cpu_shape direct_shape(const struct wl_map_ctx *c, const struct wl
     return sh;
 }
 
-void cpu_plan_product(const struct wl_map_ctx *c, const struct wl_subgraph *s,
-                      const struct wl_product *p, enum wl_precision precision, int32_t units,
-                      struct cpu_shape *shape, struct cpu_plan *plan)
+static void plan_anew(const struct wl_map_ctx *c, const struct wl_product *p,
+                      enum wl_precision precision, int32_t units, struct cpu_shape *shape,
+                      struct cpu_plan *plan)
 {
     struct wl_winograd w;
-    precision = p->integer ? WL_PREC_INT8 : precision;
-    *shape = direct_shape(c, s, p);
-    shape->elem_bytes = wl_precision_bits(precision) / 8.0;
     *plan = (struct cpu_plan){.pipe = WL_NONE};
     if (!(shape->macs > 0)) {
         return;
@@ -327,9 +351,36 @@ void cpu_plan_product(const struct wl_map_ctx *c, const struct wl_subgraph *s,
     t->n = shape->n;
     t->k = shape->k;
     t->split_k = 1;
-    t->tiles = plan->tiles * shape->times;
     t->waves = plan->tiles / units;
     t->efficiency = c->gemm_efficiency;
+}
+
+/* A product and its plan, as cached. */
+struct cached {
+    struct cpu_shape shape;
+    struct cpu_plan plan;
+};
+_Static_assert(sizeof(struct cached) <= WL_PLAN_BYTES, "plans must fit into their slots");
+
+void cpu_plan_product(const struct wl_map_ctx *c, const struct wl_subgraph *s,
+                      const struct wl_run *run, enum wl_precision precision, int32_t units,
+                      struct cpu_shape *shape, struct cpu_plan *plan)
+{
+    precision = run->product.integer ? WL_PREC_INT8 : precision;
+    *shape = direct_shape(c, s, run);
+    shape->elem_bytes = wl_precision_bits(precision) / 8.0;
+    bool found = false;
+    struct cached *cached = wl_map_plan_slot(c, &run->product, shape->left_bytes,
+                                             shape->right_bytes, precision, units, &found);
+    if (!found) {
+        cached->shape = *shape;
+        plan_anew(c, &run->product, precision, units, &cached->shape, &cached->plan);
+    }
+    *shape = cached->shape;
+    *plan = cached->plan;
+    shape->times = run->times;
+    shape->steps = run->steps;
+    plan->tiling.tiles = plan->tiles * run->times;
 }
 
 void cpu_product_events(const struct wl_map_ctx *c, const struct cpu_shape *shape,

@@ -11,7 +11,7 @@ struct cpu_shape {
     double macs;                    /* executed */
     double left_bytes, right_bytes; /* operands that come from memory */
     double elem_bytes;
-    double times;         /* executions */
+    double times, steps;  /* as in wl_run */
     bool depthwise;       /* one filter per channel: vectorised over channels or positions */
     double transform_ops; /* Winograd: else 0 */
     double transform_elems;
@@ -40,7 +40,7 @@ double cpu_units_weight(const struct wl_map_ctx *c, int32_t pipe, enum wl_precis
 
 /* Chooses the pipe, the algorithm and the blocking that take the least time on `units` cores. */
 void cpu_plan_product(const struct wl_map_ctx *c, const struct wl_subgraph *s,
-                      const struct wl_product *p, enum wl_precision precision, int32_t units,
+                      const struct wl_run *run, enum wl_precision precision, int32_t units,
                       struct cpu_shape *shape, struct cpu_plan *plan);
 
 void cpu_product_events(const struct wl_map_ctx *c, const struct cpu_shape *shape,

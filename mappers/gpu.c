@@ -64,12 +64,12 @@ static void register_events(struct gpu_job *j, const struct gpu_plan *plan, doub
     wl_sink_add(j->sink, WL_EV_REGISTER_WRITE, WL_PREC_COUNT, n * written);
 }
 
-static void map_product(struct gpu_job *j, const struct wl_product *p)
+static void map_product(struct gpu_job *j, const struct wl_run *run)
 {
     const struct wl_map_ctx *c = j->c;
     struct gpu_shape sh;
     struct gpu_plan plan;
-    gpu_plan_product(c, j->s, p, j->m->precision, &sh, &plan);
+    gpu_plan_product(c, j->s, run, j->m->precision, &sh, &plan);
     if (plan.pipe == WL_NONE) {
         return;
     }
@@ -87,7 +87,8 @@ static void map_product(struct gpu_job *j, const struct wl_product *p)
                                    .left_bytes = sh.left_bytes,
                                    .right_bytes = sh.right_bytes,
                                    .elem_bytes = plan.elem_bytes,
-                                   .times = times};
+                                   .times = times,
+                                   .steps = sh.steps};
     double l2_before = m->traffic[1].read_bytes;
     wl_map_add_blocking(c, &block, 1, j->compulsory, m);
     m->traffic[0].read_bytes +=
@@ -226,7 +227,8 @@ static void map_gpu(const struct wl_map_ctx *c, const struct wl_subgraph *s, str
     m->async_dispatch = true;
     m->dispatches = (double)s->repeat;
     for (int32_t i = 0; i < s->product_count; i++) {
-        map_product(&j, &s->products[i]);
+        struct wl_run run = wl_map_run_of(s, i);
+        map_product(&j, &run);
     }
     map_stream(&j);
     control_events(&j);

@@ -11,6 +11,7 @@
  *   the bytes that its warps (tiles of 64 x 64 at most) read from shared memory over what a unit
  *   delivers. Each round of blocks on a unit starts with the latency of its first loads; with room
  * for two or more blocks per unit (registers, shared memory) only the first round does.
+ * - Each step of K also costs what does not depend on the tile's size, so small tiles lose.
  * - The busiest unit computes ceil(tiles / units) tiles: waves and tail.
  * - Matrix units need K and N (channels of convolutions) in multiples of 16 bytes. Convolutions pad
  *   channels; other products run padded at half rate, or on the vector pipe where that is faster.
@@ -20,14 +21,17 @@
 
 #include "gpu_priv.h"
 
+/* A block's tile, its warps, and the tile of a warp (four warps at least, 64 x 64 at most each). */
 struct tile {
-    int32_t bm, bn;
+    int32_t bm, bn, warps, wm, wn;
 };
 
 /* clang-format off */
 static const struct tile catalogue[] = {
-    {256, 128}, {128, 256}, {128, 128}, {256, 64}, {64, 256}, {128, 64}, {64, 128},
-    {64, 64}, {128, 32}, {32, 128}, {64, 32}, {32, 64}, {32, 32}, {16, 64}, {16, 32}, {16, 128},
+    {256, 128, 8, 64, 64}, {128, 256, 8, 64, 64}, {128, 128, 4, 64, 64}, {256, 64, 4, 64, 64},
+    {64, 256, 4, 64, 64},  {128, 64, 4, 64, 32},  {64, 128, 4, 32, 64},  {64, 64, 4, 32, 32},
+    {128, 32, 4, 32, 32},  {32, 128, 4, 32, 32},  {64, 32, 4, 32, 16},   {32, 64, 4, 16, 32},
+    {32, 32, 4, 16, 16},   {16, 128, 4, 16, 32},  {16, 64, 4, 16, 16},
 };
 /* clang-format on */
 
@@ -36,7 +40,10 @@ static const struct tile catalogue[] = {
 #define BLOCK_START_CYCLES 1000.0
 /* Elements of K in flight per block, in bytes (stages of the software pipeline x step). */
 #define STAGE_BYTES 192.0
-#define WARP_TILE 64
+/* What a step of K costs beside its multiplications (fragment loads, addresses, the loop), as
+   elements of the tile: a 128 x 128 tile loses 5 % of a vector pipe, 10 % of a matrix unit. */
+#define VECTOR_FIXED_AREA 860.0
+#define MATRIX_FIXED_AREA 1820.0
 /* Bytes per multiplication that an unaligned product loses on matrix units: half rate. */
 #define UNALIGNED_SHARE 0.5
 /* Share of the vector pipe that a depthwise convolution reaches: a load issues every fourth cycle
@@ -68,6 +75,7 @@ struct unit_rates {
     double units;
     double elem_bytes;
     double efficiency;
+    double fixed_area;
     bool matrix;
 };
 
@@ -81,6 +89,7 @@ static struct unit_rates rates_of(const struct wl_map_ctx *c, struct wl_pipe_cho
                            .elem_bytes = wl_precision_bits(choice.precision) / 8.0,
                            .efficiency = c->gemm_efficiency,
                            .matrix = p->kind == WL_PIPE_MATRIX};
+    r.fixed_area = r.matrix ? MATRIX_FIXED_AREA : VECTOR_FIXED_AREA;
     r.macs_per_cycle = p->ops_per_cycle[choice.precision] / 2 * (p->arrays > 0 ? p->arrays : 1);
     r.shared_bytes_per_cycle = 128;
     if (shared->scope == WL_SCOPE_UNIT && d->level_count > 1) {
@@ -113,12 +122,9 @@ static void try_tile(const struct wl_map_ctx *c, const struct gpu_shape *sh, con
     double nt = wl_ceil_div_d(sh->n, t->bn);
     double tiles = (double)sh->g * mt * nt * (double)split;
     double depth = wl_ceil_div_d(sh->k, split);
-    double wm = wl_min_d(t->bm, WARP_TILE);
-    double wn = wl_min_d(t->bn, WARP_TILE);
-    double warps = (double)t->bm / wm * (double)t->bn / wn;
     double area = (double)t->bm * t->bn;
-    double multiply = area / r->macs_per_cycle;
-    double shared = warps * (wm + wn) * r->elem_bytes;
+    double multiply = (area + r->fixed_area) / r->macs_per_cycle;
+    double shared = t->warps * (t->wm + t->wn) * r->elem_bytes;
     double step = wl_max_d(multiply, shared / r->shared_bytes_per_cycle);
     double rounds = ceil(tiles / r->units);
     double starts = occupancy(c, t) >= 2 ? 0 : rounds - 1;
@@ -145,7 +151,7 @@ static void try_tile(const struct wl_map_ctx *c, const struct gpu_shape *sh, con
     best->eff_padding = wl_min_d(1, sh->macs / (tiles * depth * area));
     best->eff_balance = tiles / (rounds * r->units);
     best->eff_pipeline = wl_min_d(1, ideal / cycles / best->eff_padding / best->eff_balance);
-    best->barriers = tiles * warps * ceil(depth * r->elem_bytes / 64);
+    best->barriers = tiles * t->warps * ceil(depth * r->elem_bytes / 64);
     best->tiling = (struct wl_tiling){.tile_m = t->bm,
                                       .tile_n = t->bn,
                                       .tile_k = (int32_t)(64 / r->elem_bytes),
@@ -160,11 +166,15 @@ static void try_catalogue(const struct wl_map_ctx *c, const struct gpu_shape *sh
     for (size_t i = 0; i < WL_ARRAY_LEN(catalogue); i++) {
         const struct tile *t = &catalogue[i];
         /* A tile far larger than the product only wastes. */
-        bool small = (t->bm > 32 && t->bm >= 2 * sh->m) || (t->bn > 32 && t->bn >= 2 * sh->n);
-        if (small && best->pipe != WL_NONE) {
+        bool wasteful = (t->bm > 32 && t->bm >= 2 * sh->m) || (t->bn > 32 && t->bn >= 2 * sh->n);
+        if (wasteful && i + 1 < WL_ARRAY_LEN(catalogue)) {
             continue;
         }
         double tiles = (double)sh->g * wl_ceil_div_d(sh->m, t->bm) * wl_ceil_div_d(sh->n, t->bn);
+        /* Smaller tiles only lose once larger ones fill the units many times over. */
+        if (best->pipe != WL_NONE && best->tiles > 8 * r->units && (double)t->bm * t->bn < 4096) {
+            break;
+        }
         for (int64_t split = 1; split <= SPLIT_MAX; split *= 2) {
             if (split > 1 &&
                 (tiles * (double)split > 2 * r->units || sh->k / split < SPLIT_MIN_K)) {
@@ -298,25 +308,10 @@ static bool try_winograd(const struct wl_map_ctx *c, const struct wl_product *p,
     return true;
 }
 
-void gpu_plan_product(const struct wl_map_ctx *c, const struct wl_subgraph *s,
-                      const struct wl_product *p, enum wl_precision precision,
-                      struct gpu_shape *shape, struct gpu_plan *plan)
+static void plan_anew(const struct wl_map_ctx *c, const struct wl_product *p,
+                      enum wl_precision precision, struct gpu_shape *shape, struct gpu_plan *plan)
 {
-    precision = p->integer ? WL_PREC_INT8 : precision;
     *plan = (struct gpu_plan){.pipe = WL_NONE};
-    *shape = (struct gpu_shape){.g = p->g,
-                                .m = p->m,
-                                .n = p->n,
-                                .k = p->k,
-                                .macs = (double)p->g * (double)p->m * (double)p->n * (double)p->k,
-                                .left_bytes = wl_map_tensor_bytes(c, s, p->left),
-                                .right_bytes = wl_map_tensor_bytes(c, s, p->right),
-                                .times = (double)s->repeat,
-                                .algorithm = p->window != NULL ? "implicit gemm" : "gemm"};
-    shape->depthwise = p->window != NULL && p->window->groups > 1 && p->n == 1;
-    if (shape->depthwise) {
-        shape->algorithm = "depthwise";
-    }
     if (!(shape->macs > 0)) {
         return;
     }
@@ -328,6 +323,44 @@ void gpu_plan_product(const struct wl_map_ctx *c, const struct wl_subgraph *s,
     t->m = shape->m;
     t->n = shape->n;
     t->k = shape->k;
-    t->tiles = plan->tiles * shape->times;
     t->efficiency = c->gemm_efficiency;
+}
+
+/* A product and its plan, as cached. */
+struct cached {
+    struct gpu_shape shape;
+    struct gpu_plan plan;
+};
+_Static_assert(sizeof(struct cached) <= WL_PLAN_BYTES, "plans must fit into their slots");
+
+void gpu_plan_product(const struct wl_map_ctx *c, const struct wl_subgraph *s,
+                      const struct wl_run *run, enum wl_precision precision,
+                      struct gpu_shape *shape, struct gpu_plan *plan)
+{
+    const struct wl_product *p = &run->product;
+    precision = p->integer ? WL_PREC_INT8 : precision;
+    *shape = (struct gpu_shape){.g = p->g,
+                                .m = p->m,
+                                .n = p->n,
+                                .k = p->k,
+                                .macs = (double)p->g * (double)p->m * (double)p->n * (double)p->k,
+                                .left_bytes = wl_map_tensor_bytes(c, s, p->left),
+                                .right_bytes = wl_map_tensor_bytes(c, s, p->right),
+                                .algorithm = p->window != NULL ? "implicit gemm" : "gemm"};
+    shape->depthwise = p->window != NULL && p->window->groups > 1 && p->n == 1;
+    if (shape->depthwise) {
+        shape->algorithm = "depthwise";
+    }
+    bool found = false;
+    struct cached *cached =
+        wl_map_plan_slot(c, p, shape->left_bytes, shape->right_bytes, precision, 0, &found);
+    if (!found) {
+        cached->shape = *shape;
+        plan_anew(c, p, precision, &cached->shape, &cached->plan);
+    }
+    *shape = cached->shape;
+    *plan = cached->plan;
+    shape->times = run->times;
+    shape->steps = run->steps;
+    plan->tiling.tiles = plan->tiles * run->times;
 }

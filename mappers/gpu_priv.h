@@ -10,7 +10,7 @@ struct gpu_shape {
     int64_t g, m, n, k;
     double macs; /* executed, padding excluded */
     double left_bytes, right_bytes;
-    double times;
+    double times, steps; /* as in wl_run */
     bool depthwise;
     double transform_ops, transform_elems; /* Winograd, else 0 */
     const char *algorithm;
@@ -40,7 +40,7 @@ struct gpu_plan {
 double gpu_unit_bytes_per_cycle(const struct wl_device *d);
 
 void gpu_plan_product(const struct wl_map_ctx *c, const struct wl_subgraph *s,
-                      const struct wl_product *p, enum wl_precision precision,
+                      const struct wl_run *run, enum wl_precision precision,
                       struct gpu_shape *shape, struct gpu_plan *plan);
 
 #endif

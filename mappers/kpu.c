@@ -122,8 +122,9 @@ static void product_events(struct kpu_job *j, const struct wl_product *p, const 
     wl_sink_add(j->sink, WL_EV_INSTRUCTION_DECODE, WL_PREC_COUNT, b->blocks * times);
 }
 
-static void map_product(struct kpu_job *j, const struct wl_product *p)
+static void map_product(struct kpu_job *j, const struct wl_run *run)
 {
+    const struct wl_product *p = &run->product;
     const struct wl_map_ctx *c = j->c;
     enum wl_precision want = p->integer ? WL_PREC_INT8 : j->m->precision;
     struct wl_pipe_choice choice =
@@ -139,7 +140,7 @@ static void map_product(struct kpu_job *j, const struct wl_product *p)
     double arrays = pipe->arrays > 0 ? pipe->arrays : 1;
     double per_pe = pipe->ops_per_cycle[choice.precision] / 2 / (double)(rows * cols);
     double tiles = tiles_serving(c, choice) * arrays;
-    double times = (double)j->s->repeat;
+    double times = run->times;
     struct kpu_block b = {.cycles = 0};
     try_block(p, p->m, p->n, rows, cols, per_pe, tiles, &b);
     try_block(p, p->n, p->m, rows, cols, per_pe, tiles, &b);
@@ -173,7 +174,8 @@ static void map_product(struct kpu_job *j, const struct wl_product *p)
                                    .left_bytes = left,
                                    .right_bytes = right,
                                    .elem_bytes = elem,
-                                   .times = times};
+                                   .times = times,
+                                   .steps = run->steps};
     wl_map_add_blocking(c, &block, b.tiles / arrays, j->compulsory, j->m);
     product_events(j, p, &b, choice.precision, times);
 }
@@ -265,7 +267,8 @@ static void map_kpu(const struct wl_map_ctx *c, const struct wl_subgraph *s, str
     memcpy(j.compulsory, m->traffic, sizeof(j.compulsory));
     m->dispatches = (double)s->repeat;
     for (int32_t i = 0; i < s->product_count; i++) {
-        map_product(&j, &s->products[i]);
+        struct wl_run run = wl_map_run_of(s, i);
+        map_product(&j, &run);
     }
     map_stream(&j);
     movement_events(&j);

@@ -37,7 +37,7 @@ static void map_one(const struct wl_map_ctx *c, const struct wl_mapper *mapper,
         m->level_share[l] = 1;
         m->traffic[l] = r->traffic[(int64_t)s->id * r->level_count + l];
     }
-    sink->count = 0;
+    wl_sink_clear(sink);
     if (s->repeat < 1) {
         return;
     }
@@ -70,6 +70,8 @@ wl_status wl_mappers_run(const struct wl_partition *p, const struct wl_device *d
         c.vector_efficiency = runtime_share(opt->runtime->vector_efficiency, d->class);
     }
     wl_map_pipes(&c);
+    c.cache = WL_NEW(arena, struct wl_plan_cache);
+    WL_TRY_PTR(c.cache, err);
     struct wl_mapping *items = WL_ARRAY(arena, struct wl_mapping, p->count);
     WL_TRY_PTR(items, err);
     struct wl_event_sink sink = {.count = 0};

@@ -11,6 +11,27 @@
 struct wl_event_sink {
     struct wl_event_count items[WL_SINK_MAX];
     int32_t count;
+    uint8_t last[WL_EVENT_COUNT]; /* 1 + place of the newest entry of an event, 0: none */
+};
+
+/*
+ * Products of the same shape repeat in most networks: their plans are kept for the run.
+ * Direct-mapped by key; `value` is what the class's mapper plans with.
+ */
+struct wl_plan_key {
+    int64_t g, m, n, k;
+    int64_t window[6]; /* kernel, stride, groups, output rows; 0 without */
+    double left_bytes, right_bytes;
+    int32_t precision, units;
+};
+#define WL_PLAN_SLOTS 32
+#define WL_PLAN_BYTES 448
+struct wl_plan_cache {
+    struct wl_plan_slot {
+        struct wl_plan_key key;
+        bool used;
+        _Alignas(16) unsigned char value[WL_PLAN_BYTES];
+    } slots[WL_PLAN_SLOTS];
 };
 
 /* Which pipe serves a precision, and at which precision it then computes. */
@@ -26,9 +47,10 @@ struct wl_map_ctx {
     const struct wl_device *device;
     const struct wl_map_options *options;
     const struct wl_residency *residency;
-    double gemm_efficiency;                      /* the runtime's, for this class (0..1] */
-    double vector_efficiency;                    /* the same */
-    int32_t units;                               /* that the analysis may use */
+    double gemm_efficiency;   /* the runtime's, for this class (0..1] */
+    double vector_efficiency; /* the same */
+    int32_t units;            /* that the analysis may use */
+    struct wl_plan_cache *cache;
     struct wl_pipe_choice matrix[WL_PREC_COUNT]; /* best matrix pipe of exactly this precision */
     struct wl_pipe_choice any_matrix[WL_PREC_COUNT]; /* the same, or of one that serves it */
     struct wl_pipe_choice vector[WL_PREC_COUNT];     /* best vector pipe */
@@ -112,12 +134,23 @@ void wl_map_finish_pipes(struct wl_mapping *m);
  */
 void wl_map_reload(double m, double n, double k, double elems, double *left, double *right);
 
+/*
+ * Product `i` of a subgraph as it is executed: of a recurrent subgraph those that depend on the
+ * step before run once per step (ops/ lists them with the steps in G). `times` is executions times
+ * steps; the operands are read `times` times, `steps` of them without anything else between.
+ */
+struct wl_run {
+    struct wl_product product;
+    double times, steps;
+};
+struct wl_run wl_map_run_of(const struct wl_subgraph *s, int32_t i);
+
 /* A product for wl_map_add_blocking, one execution. */
 struct wl_block_shape {
     double g, m, n, k;
     double left_bytes, right_bytes; /* operands that come from memory */
     double elem_bytes;
-    double times; /* executions */
+    double times, steps; /* as in wl_run */
 };
 
 /*
@@ -128,6 +161,13 @@ struct wl_block_shape {
  */
 void wl_map_add_blocking(const struct wl_map_ctx *c, const struct wl_block_shape *sh, double units,
                          const struct wl_traffic *compulsory, struct wl_mapping *m);
+
+/* The slot of a product's plan; `*found` tells whether its value is this product's. */
+void *wl_map_plan_slot(const struct wl_map_ctx *c, const struct wl_product *p, double left_bytes,
+                       double right_bytes, enum wl_precision precision, int32_t units, bool *found);
+
+/* Empties a sink. */
+void wl_sink_clear(struct wl_event_sink *sink);
 
 /* Instances of a level that `units` units reach. */
 double wl_map_instances_used(const struct wl_level *l, double units);

@@ -30,7 +30,8 @@
 
 /* State of one tensor during the walk. */
 struct place {
-    double bytes;
+    double bytes; /* most that one execution touches */
+    int64_t elems;
     double missed[WL_LEVELS_MAX]; /* largest share that levels 0..l did not serve, over its reads */
     int32_t time;                 /* of the last access in the tree; WL_NONE: not in the stack */
     int32_t producer;             /* subgraph in this walk, or WL_NONE */
@@ -130,6 +131,12 @@ static void add_read(const struct walk *w, int32_t subgraph, double bytes, const
     }
 }
 
+static double operand_bytes(const struct walk *w, const struct place *pl,
+                            const struct wl_operand *o)
+{
+    return o->elems == pl->elems ? pl->bytes : wl_operand_bytes(w->p->graph, &w->opt->policy, o);
+}
+
 static void read_operand(struct walk *w, const struct wl_subgraph *s, const struct wl_operand *o,
                          double loop_bytes)
 {
@@ -139,7 +146,7 @@ static void read_operand(struct walk *w, const struct wl_subgraph *s, const stru
     bool fed = tensor->kind == WL_TENSOR_INPUT && pl->reads_left == pl->reads;
     bool partial = pl->weight && tensor->stored_elems > o->elems;
     double distance = fed || partial ? HUGE_VAL : distance_of(w, pl);
-    double bytes = wl_operand_bytes(w->p->graph, &w->opt->policy, o);
+    double bytes = operand_bytes(w, pl, o);
     miss_shares(w, distance, pl->weight, missed);
     if (w->counting) {
         add_read(w, s->id, bytes, missed);
@@ -165,7 +172,7 @@ static void write_operand(struct walk *w, const struct wl_subgraph *s, const str
     struct place *pl = &w->places[w->place_of[o->tensor]];
     pl->producer = s->id;
     pl->reads_left = pl->reads;
-    memset(pl->missed, 0, sizeof(pl->missed));
+    memset(pl->missed, 0, sizeof(pl->missed[0]) * (size_t)w->d->level_count);
     touch(w, pl);
 }
 
@@ -206,7 +213,7 @@ static void count_writes(struct walk *w)
         for (int32_t k = 0; k < s->output_count; k++) {
             const struct wl_operand *o = &s->outputs[k];
             const struct place *pl = &w->places[w->place_of[o->tensor]];
-            double bytes = wl_operand_bytes(w->p->graph, &w->opt->policy, o) * (double)s->repeat;
+            double bytes = operand_bytes(w, pl, o) * (double)s->repeat;
             bool far = pl->output || pl->reads == 0 || pl->producer != s->id;
             t[0].write_bytes += bytes;
             for (int32_t l = 1; l < w->out->level_count; l++) {
@@ -233,8 +240,10 @@ static void note_list(struct walk *w, const struct wl_operand *list, int32_t cou
                                .weight = weight || wl_tensor_is_constant(tensor)};
         }
         struct place *pl = &w->places[w->place_of[t]];
-        double bytes = wl_operand_bytes(w->p->graph, &w->opt->policy, &list[i]);
-        pl->bytes = wl_max_d(pl->bytes, bytes);
+        if (list[i].elems > pl->elems) {
+            pl->elems = list[i].elems;
+            pl->bytes = wl_operand_bytes(w->p->graph, &w->opt->policy, &list[i]);
+        }
         pl->reads += read ? 1 : 0;
         pl->reads_left = pl->reads;
     }

@@ -145,12 +145,13 @@ static struct wl_systolic_plan plan_product(const struct tpu_job *j, const struc
     return plan;
 }
 
-static void map_product(struct tpu_job *j, const struct wl_product *p)
+static void map_product(struct tpu_job *j, const struct wl_run *run)
 {
+    const struct wl_product *p = &run->product;
     const struct wl_map_ctx *c = j->c;
     enum wl_precision want = p->integer ? WL_PREC_INT8 : j->m->precision;
     struct wl_pipe_choice choice = product_pipe(c, want);
-    double times = (double)j->s->repeat;
+    double times = run->times;
     double macs = (double)p->g * (double)p->m * (double)p->n * (double)p->k;
     if (choice.pipe == WL_NONE || !(macs > 0)) {
         j->loose_macs += macs * times;
@@ -201,7 +202,8 @@ static void map_product(struct tpu_job *j, const struct wl_product *p)
                                    .left_bytes = left,
                                    .right_bytes = right,
                                    .elem_bytes = elem,
-                                   .times = times};
+                                   .times = times,
+                                   .steps = run->steps};
     wl_map_add_blocking(c, &block, 1, j->compulsory, j->m);
     product_events(j, &plan, p, choice.precision, (double)a.rows, times);
 }
@@ -264,7 +266,8 @@ static void map_tpu(const struct wl_map_ctx *c, const struct wl_subgraph *s, str
     memcpy(j.compulsory, m->traffic, sizeof(j.compulsory));
     m->dispatches = (double)s->repeat;
     for (int32_t i = 0; i < s->product_count; i++) {
-        map_product(&j, &s->products[i]);
+        struct wl_run run = wl_map_run_of(s, i);
+        map_product(&j, &run);
     }
     map_stream(&j);
     dma_events(&j);
