@@ -614,6 +614,90 @@ bool wl_dim_gt(const struct wl_dim_pool *p, struct wl_dim a, int64_t k)
     return least > k;
 }
 
+/* Expressions share parts: the walk is cut off before it repeats them too often. */
+#define AT_MOST_STEPS 4096
+
+struct at_most {
+    const struct wl_dim_pool *pool;
+    int32_t steps;
+    bool unbound;
+};
+
+static bool dim_at_most(struct at_most *w, struct wl_dim d, int64_t *out);
+
+static bool atom_at_most(struct at_most *w, const struct wl_expr *e, int64_t *out)
+{
+    int64_t a;
+    int64_t b;
+    if (e->op == ATOM_SYMBOL) {
+        const struct wl_symbol *s = &w->pool->symbols[e->symbol];
+        w->unbound = w->unbound || !s->data_dependent;
+        *out = s->upper;
+        return s->data_dependent && s->upper >= 0;
+    }
+    if (!dim_at_most(w, e->a, &a) || !dim_at_most(w, e->b, &b)) {
+        return false;
+    }
+    double scaled = floor((double)a * e->factor);
+    switch (e->op) {
+    case ATOM_SYMBOL:
+        break;
+    case ATOM_FLOOR_DIV:
+        *out = b > 0 ? wl_floor_div_i64(a, b) : 0;
+        return b > 0;
+    case ATOM_MOD:
+        *out = b > 0 ? b - 1 : 0;
+        *out = a >= 0 ? wl_min_i64(a, *out) : *out;
+        return b > 0;
+    case ATOM_MIN:
+        *out = wl_min_i64(a, b);
+        return true;
+    case ATOM_MAX:
+        *out = wl_max_i64(a, b);
+        return true;
+    case ATOM_SCALE:
+        *out = fabs(scaled) < 9.0e15 ? (int64_t)scaled : 0;
+        return fabs(scaled) < 9.0e15;
+    }
+    return false;
+}
+
+static bool dim_at_most(struct at_most *w, struct wl_dim d, int64_t *out)
+{
+    int64_t sum = 0;
+    if (!wl_dim_is_symbolic(d)) {
+        *out = d.value;
+        return wl_dim_is_known(d);
+    }
+    const struct wl_expr *e = &w->pool->exprs[d.expr];
+    for (int32_t i = 0; i < e->term_count; i++) {
+        int64_t product = e->terms[i].coef;
+        for (int32_t k = 0; k < e->terms[i].degree; k++) {
+            int64_t value;
+            if (++w->steps > AT_MOST_STEPS ||
+                !atom_at_most(w, &w->pool->exprs[e->terms[i].atoms[k]], &value) ||
+                !wl_mul_i64(product, value, &product)) {
+                return false;
+            }
+        }
+        if (!wl_add_i64(sum, product, &sum)) {
+            return false;
+        }
+    }
+    *out = sum;
+    return true;
+}
+
+bool wl_dim_at_most(const struct wl_dim_pool *p, struct wl_dim d, int64_t *out, bool *unbound)
+{
+    struct at_most w = {.pool = p};
+    bool known = dim_at_most(&w, d, out);
+    if (unbound != NULL) {
+        *unbound = w.unbound;
+    }
+    return known;
+}
+
 /* ---- printing ------------------------------------------------------------------------------ */
 
 static void print_atom(const struct wl_dim_pool *p, const struct wl_expr *e, struct wl_buf *out);

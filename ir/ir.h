@@ -171,6 +171,12 @@ struct wl_dim wl_dim_mul_k(struct wl_dim_pool *p, struct wl_dim a, int64_t k);
 /* Known to be > k (uses that symbols are at least 1). False when it cannot be shown. */
 bool wl_dim_gt(const struct wl_dim_pool *p, struct wl_dim a, int64_t k);
 
+/*
+ * The value with every data-dependent symbol at its upper bound. False where the dim is unknown, a
+ * symbol has no bound, or another symbol is unbound (then *unbound is true; may be NULL).
+ */
+bool wl_dim_at_most(const struct wl_dim_pool *p, struct wl_dim d, int64_t *out, bool *unbound);
+
 /* "224", "N", "2*N", "T+P", "floor((H-1)/2)+1"; "?" when unknown. */
 void wl_dim_print(const struct wl_dim_pool *p, struct wl_dim d, struct wl_buf *out);
 

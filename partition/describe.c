@@ -11,9 +11,6 @@
 
 #include "partition_priv.h"
 
-/* Integer and boolean constants up to this size are shape arithmetic, not weights. */
-#define SHAPE_CONSTANT_ELEMS 64
-
 struct pool {
     struct wl_operand *items;
     int32_t count;
@@ -49,13 +46,36 @@ static wl_status fail_unbound(struct run *r, int32_t node, struct wl_dim d)
     return status;
 }
 
-/* Unknown sizes count as 0: the front end has reported them. */
+/* Sizes that depend on data count at their upper bound, and as 0 where they have none. */
+static void note_bound(struct run *r, int32_t node, bool bounded)
+{
+    char where[192];
+    if (r->g->diags == NULL) {
+        return;
+    }
+    (void)wl_node_where(r->g, node, where, sizeof(where));
+    if (bounded) {
+        wl_diag_add(r->g->diags, WL_SEV_INFO, "data-dependent-size", where,
+                    "its size depends on data; it is counted at its upper bound");
+    } else {
+        wl_diag_add(r->g->diags, WL_SEV_WARNING, "unknown-size", where,
+                    "its size is not known; its work and traffic are not counted in full");
+    }
+}
+
 static wl_status value_of(struct run *r, int32_t node, struct wl_dim d, int64_t *out)
 {
-    if (wl_dim_is_symbolic(d)) {
+    bool unbound;
+    if (wl_dim_is_known(d)) {
+        *out = d.value;
+        return WL_OK;
+    }
+    bool bounded = wl_dim_at_most(&r->g->dims, d, out, &unbound);
+    if (unbound) {
         return fail_unbound(r, node, d);
     }
-    *out = wl_dim_is_known(d) ? d.value : 0;
+    *out = bounded ? wl_max_i64(*out, 0) : 0;
+    note_bound(r, node, bounded);
     return WL_OK;
 }
 
@@ -66,6 +86,28 @@ static wl_status fail_size(struct run *r, int32_t node)
                    "its size or work exceeds 2^63; smaller dimensions would be right");
 }
 
+/* Why the element count of a tensor is not known. */
+static wl_status unknown_elems(struct run *r, int32_t node, const struct wl_tensor *t)
+{
+    bool all_known = t->rank > 0;
+    for (int32_t i = 0; i < t->rank; i++) {
+        int64_t value;
+        bool unbound;
+        bool known = wl_dim_at_most(&r->g->dims, t->dims[i], &value, &unbound);
+        if (unbound) {
+            return fail_unbound(r, node, t->dims[i]);
+        }
+        all_known = all_known && known;
+    }
+    if (all_known) {
+        return fail_size(r, node); /* the product is too large */
+    }
+    if (t->type_kind != WL_TYPE_OPAQUE && t->type_kind != WL_TYPE_MAP) {
+        note_bound(r, node, false);
+    }
+    return WL_OK;
+}
+
 static wl_status elems_of(struct run *r, int32_t node, int32_t tensor, int64_t *out)
 {
     const struct wl_tensor *t = &r->g->tensors[tensor];
@@ -73,20 +115,7 @@ static wl_status elems_of(struct run *r, int32_t node, int32_t tensor, int64_t *
     bool sequence = t->type_kind == WL_TYPE_SEQUENCE || t->type_kind == WL_TYPE_OPTIONAL_SEQUENCE;
     if (elems < 0) {
         elems = 0;
-        for (int32_t i = 0; i < t->rank; i++) {
-            if (wl_dim_is_symbolic(t->dims[i])) {
-                return fail_unbound(r, node, t->dims[i]);
-            }
-        }
-        for (int32_t i = 0; i < t->rank; i++) {
-            if (wl_dim_is_unknown(t->dims[i])) {
-                *out = 0;
-                return WL_OK;
-            }
-        }
-        if (t->rank > 0) {
-            return fail_size(r, node); /* all known, and too large */
-        }
+        WL_TRY(unknown_elems(r, node, t));
     }
     if (sequence && wl_dim_is_known(t->length) && !wl_mul_i64(elems, t->length.value, &elems)) {
         return fail_size(r, node);
@@ -101,7 +130,7 @@ static wl_status elems_of(struct run *r, int32_t node, int32_t tensor, int64_t *
 static bool is_weight(const struct wl_tensor *t, int64_t elems)
 {
     bool shape = (t->dtype == WL_DT_INT64 || t->dtype == WL_DT_BOOL || t->dtype == WL_DT_STRING) &&
-                 elems <= SHAPE_CONSTANT_ELEMS;
+                 elems <= WL_SHAPE_ELEMS_MAX;
     return elems > 0 && !shape;
 }
 
@@ -132,10 +161,12 @@ static wl_status add_input(struct describer *d, int32_t group, int32_t node, int
     if (partial >= 0) {
         elems = wl_min_i64(partial, elems);
     }
-    if (!wl_partition_is_constant(r, tensor)) {
-        add_operand(d, &d->inputs, group, root, elems);
-    } else if (is_weight(&r->g->tensors[root], elems)) {
+    const struct wl_tensor *t = &r->g->tensors[root];
+    bool stored = wl_tensor_is_constant(t) || wl_tensor_is_constant(&r->g->tensors[tensor]);
+    if (stored && is_weight(t, elems)) {
         add_operand(d, &d->weights, group, root, elems);
+    } else if (!stored && !wl_partition_is_shape(t)) {
+        add_operand(d, &d->inputs, group, root, elems);
     }
     return WL_OK;
 }

@@ -117,15 +117,55 @@ static wl_status allocate(struct run *r)
 
 bool wl_partition_is_constant(const struct run *r, int32_t tensor)
 {
-    return wl_tensor_is_constant(&r->g->tensors[tensor]) ||
-           wl_tensor_is_constant(&r->g->tensors[r->root[tensor]]);
+    const struct wl_tensor *root = &r->g->tensors[r->root[tensor]];
+    return wl_tensor_is_constant(&r->g->tensors[tensor]) || wl_tensor_is_constant(root) ||
+           wl_partition_is_shape(root);
+}
+
+/* Small tensors whose values follow from shapes: axes, sizes, indices. */
+bool wl_partition_is_shape(const struct wl_tensor *t)
+{
+    return t->value != NULL && t->value->count <= WL_SHAPE_ELEMS_MAX;
+}
+
+bool wl_partition_is_shape_arithmetic(const struct wl_graph *g, const struct wl_node *n)
+{
+    int32_t outputs = 0;
+    for (int32_t i = 0; i < n->output_count; i++) {
+        if (n->outputs[i] == WL_NONE) {
+            continue;
+        }
+        if (!wl_partition_is_shape(&g->tensors[n->outputs[i]])) {
+            return false;
+        }
+        outputs++;
+    }
+    return outputs > 0;
+}
+
+/* Data-dependent sizes count at their upper bound. */
+static int64_t count_elems(const struct wl_graph *g, const struct wl_tensor *t)
+{
+    int64_t elems = 1;
+    if (t->rank == WL_NONE) {
+        return -1;
+    }
+    for (int32_t i = 0; i < t->rank; i++) {
+        int64_t dim = t->dims[i].value;
+        if (!wl_dim_is_known(t->dims[i]) && !wl_dim_at_most(&g->dims, t->dims[i], &dim, NULL)) {
+            return -1;
+        }
+        if (!wl_mul_i64(elems, dim, &elems)) {
+            return -1;
+        }
+    }
+    return elems;
 }
 
 int64_t wl_partition_elems(struct run *r, int32_t tensor)
 {
     if (r->elems[tensor] == -2) {
-        int64_t elems;
-        r->elems[tensor] = wl_tensor_elems_known(r->g, tensor, &elems) ? elems : -1;
+        r->elems[tensor] = count_elems(r->g, &r->g->tensors[tensor]);
     }
     return r->elems[tensor];
 }
@@ -176,7 +216,7 @@ static enum exec exec_of(const struct run *r, int32_t node)
     if (n->op != NULL && n->op->kind == WL_OPK_CONTROL) {
         return EXEC_CONTROL;
     }
-    if (n->status == WL_NODE_FREE || is_view(n)) {
+    if (n->status == WL_NODE_FREE || is_view(n) || wl_partition_is_shape_arithmetic(r->g, n)) {
         return EXEC_FREE;
     }
     return dequantize && reads_in_place(r, n) ? EXEC_DEQUANT : EXEC_RUN;
@@ -263,7 +303,7 @@ bool wl_partition_is_shape_only(const struct wl_graph *g, const struct wl_node *
     for (int32_t i = 0; meta && i < t->rank; i++) {
         meta = wl_dim_is_known(t->dims[i]);
     }
-    return meta && t->rank != WL_NONE;
+    return (meta && t->rank != WL_NONE) || wl_partition_is_shape_arithmetic(g, n);
 }
 
 static void alias_branches(struct run *r)

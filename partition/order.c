@@ -27,12 +27,13 @@ struct walker {
     int32_t now; /* group at hand */
 };
 
+/* Tensors stand for their roots, unless views take shapes from executed nodes. */
 static wl_status push(struct walker *w, int32_t tensor)
 {
     if (tensor == WL_NONE) {
         return WL_OK;
     }
-    tensor = w->r->root[tensor];
+    tensor = w->r->dynamic_views ? tensor : w->r->root[tensor];
     if (w->stamp[tensor] == w->now + 1) {
         return WL_OK;
     }
@@ -59,9 +60,13 @@ static wl_status push_bodies(struct walker *w, int32_t node, int32_t tensor)
 {
     const struct wl_graph *g = w->r->g;
     const struct wl_node *n = &g->nodes[node];
+    int32_t taken = w->r->bodies.taken[node];
     for (int32_t b = w->r->bodies.first[node]; b != WL_NONE; b = w->r->bodies.next[b]) {
         const struct wl_block *block = &g->blocks[b];
         int32_t shift = block->output_count - n->output_count;
+        if (taken != WL_NONE && taken != b) {
+            continue;
+        }
         for (int32_t i = 0; i < n->output_count; i++) {
             bool same =
                 n->outputs[i] == tensor && i + shift >= 0 && i + shift < block->output_count;
@@ -70,7 +75,7 @@ static wl_status push_bodies(struct walker *w, int32_t node, int32_t tensor)
             }
         }
     }
-    return push_all(w, n);
+    return taken == WL_NONE ? push_all(w, n) : WL_OK; /* a branch waits for the condition itself */
 }
 
 static wl_status add_source(struct walker *w, int32_t group)
@@ -103,8 +108,9 @@ static wl_status visit(struct walker *w, int32_t tensor)
         return push_bodies(w, node, tensor);
     case EXEC_FREE:
         return wl_partition_is_shape_only(g, n) ? WL_OK : push_all(w, n);
-    case EXEC_SKIP:
     case EXEC_DEQUANT:
+        return push_all(w, n);
+    case EXEC_SKIP:
         break;
     }
     return WL_OK;
@@ -120,24 +126,6 @@ static wl_status drain(struct walker *w)
                            "sequence or control-flow operators would be right");
         }
         WL_TRY(visit(w, w->stack[--w->stack_count]));
-    }
-    return WL_OK;
-}
-
-/* Operands that only give views their shape, where executed nodes compute them. */
-static wl_status push_view_shapes(struct walker *w, int32_t tensor)
-{
-    const struct wl_graph *g = w->r->g;
-    for (int32_t t = tensor; w->r->root[t] != t;) {
-        int32_t node = g->tensors[t].producer;
-        if (node == WL_NONE || w->r->exec[node] != EXEC_FREE) {
-            break;
-        }
-        w->steps++;
-        for (int32_t i = 1; i < g->nodes[node].input_count; i++) {
-            WL_TRY(push(w, g->nodes[node].inputs[i]));
-        }
-        t = g->nodes[node].inputs[0];
     }
     return WL_OK;
 }
@@ -168,9 +156,6 @@ static wl_status sources_of_group(struct walker *w, int32_t group)
             continue;
         }
         for (int32_t i = 0; i < n->input_count; i++) {
-            if (n->inputs[i] != WL_NONE && r->dynamic_views) {
-                WL_TRY(push_view_shapes(w, n->inputs[i]));
-            }
             WL_TRY(push(w, n->inputs[i]));
         }
     }

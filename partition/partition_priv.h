@@ -264,6 +264,11 @@ wl_status wl_partition_readers(struct run *r) WL_MUST_CHECK;
 void wl_partition_parts(struct run *r);
 int64_t wl_partition_elems(struct run *r, int32_t tensor);
 bool wl_partition_is_constant(const struct run *r, int32_t tensor);
+/* Values known from shapes alone, in a tensor of at most WL_SHAPE_ELEMS_MAX elements. */
+#define WL_SHAPE_ELEMS_MAX 64
+bool wl_partition_is_shape(const struct wl_tensor *t);
+/* All results of the node are such. */
+bool wl_partition_is_shape_arithmetic(const struct wl_graph *g, const struct wl_node *n);
 /* The unit that computes a tensor's bytes (through views); WL_NONE for inputs and constants. */
 int32_t wl_partition_producer(const struct run *r, int32_t tensor);
 const char *wl_partition_label(const struct run *r, int32_t unit);
@@ -281,7 +286,7 @@ wl_status wl_partition_order(struct run *r, struct wl_partition *out) WL_MUST_CH
 
 wl_status wl_partition_bodies(const struct wl_graph *g, struct wl_arena *arena, struct bodies *out,
                               struct wl_error *err) WL_MUST_CHECK;
-/* Shape arithmetic on a known shape: waits for nothing. */
+/* The shape of a tensor of known shape, or arithmetic on such: waits for nothing. */
 bool wl_partition_is_shape_only(const struct wl_graph *g, const struct wl_node *n);
 
 /* describe.c */

@@ -39,7 +39,7 @@ static bool executed(const struct wl_graph *g, int32_t node)
     bool stored = n->op != NULL && n->op->kind == WL_OPK_QUANT && constants;
     bool passive = n->op != NULL && (n->op->kind == WL_OPK_CONTROL || n->op->kind == WL_OPK_VIEW);
     return !wl_dim_is(n->repeat, 0) && n->status != WL_NODE_FOLDED && n->status != WL_NODE_FREE &&
-           !passive && !stored;
+           !passive && !stored && !wl_partition_is_shape_arithmetic(g, n);
 }
 
 static wl_status check_members(struct check *c)

@@ -103,6 +103,30 @@ static void symbols_bind_to_numbers(void **state)
     assert_int_equal(pool.symbols[wl_dim_find_symbol(&pool, "nonzero")].upper, 100);
 }
 
+static void data_dependent_sizes_have_an_upper_end(void **state)
+{
+    (void)state;
+    int64_t value;
+    bool unbound = true;
+    struct wl_dim d = wl_dim_data_symbol(&pool, "found", k(100));
+    struct wl_dim twice = wl_dim_add_k(&pool, wl_dim_mul_k(&pool, d, 2), 7);
+    assert_true(wl_dim_at_most(&pool, twice, &value, &unbound));
+    assert_int_equal(value, 207);
+    assert_false(unbound);
+    assert_true(wl_dim_at_most(&pool, wl_dim_min(&pool, twice, k(30)), &value, NULL));
+    assert_int_equal(value, 30);
+    assert_true(wl_dim_at_most(&pool, wl_dim_floor_div(&pool, d, k(3)), &value, NULL));
+    assert_int_equal(value, 33);
+    assert_true(wl_dim_at_most(&pool, k(5), &value, NULL));
+    assert_int_equal(value, 5);
+    assert_false(wl_dim_at_most(&pool, wl_dim_mul(&pool, d, sym("Free")), &value, &unbound));
+    assert_true(unbound);
+    struct wl_dim endless = wl_dim_data_symbol(&pool, "endless", wl_dim_unknown());
+    assert_false(wl_dim_at_most(&pool, endless, &value, &unbound));
+    assert_false(unbound);
+    assert_false(wl_dim_at_most(&pool, wl_dim_unknown(), &value, &unbound));
+}
+
 static void signs_are_only_claimed_when_certain(void **state)
 {
     (void)state;
@@ -147,6 +171,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(polynomials_are_canonical, setup, teardown),
         cmocka_unit_test_setup_teardown(division_is_exact_or_a_function, setup, teardown),
         cmocka_unit_test_setup_teardown(symbols_bind_to_numbers, setup, teardown),
+        cmocka_unit_test_setup_teardown(data_dependent_sizes_have_an_upper_end, setup, teardown),
         cmocka_unit_test_setup_teardown(signs_are_only_claimed_when_certain, setup, teardown),
         cmocka_unit_test_setup_teardown(growth_ends_in_unknown, setup, teardown),
     };
