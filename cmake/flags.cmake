@@ -6,6 +6,9 @@ target_compile_options(wl_flags INTERFACE
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wdouble-promotion -Wformat=2
     -Wundef -Wcast-qual -Wwrite-strings -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes
     -Wvla -Wimplicit-fallthrough -fno-common)
+if(NOT OpenMP_C_FOUND OR WL_FUZZ)
+    target_compile_options(wl_flags INTERFACE -Wno-unknown-pragmas)
+endif()
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
     target_compile_options(wl_flags INTERFACE -Wnull-dereference)
 endif()
