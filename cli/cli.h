@@ -31,6 +31,7 @@ int wl_cli_main(int argc, char **argv);
 /* The commands (one per file); listed in commands.c. */
 int wl_cmd_analyze(int argc, char **argv);
 int wl_cmd_compare(int argc, char **argv);
+int wl_cmd_sweep(int argc, char **argv);
 int wl_cmd_graph(int argc, char **argv);
 int wl_cmd_hw(int argc, char **argv);
 int wl_cmd_models(int argc, char **argv);

@@ -9,6 +9,8 @@ static const struct wl_command commands[] = {
     {"analyze", "MODEL --hw ID [options]", "one model on one device", wl_cmd_analyze},
     {"compare", "MODEL --hw ID,ID,... | --class C | --all [options]", "one model on many devices",
      wl_cmd_compare},
+    {"sweep", "MODEL... --hw ID,... --output F [options]",
+     "every combination of batches, precisions, devices ... into a file", wl_cmd_sweep},
     {"graph", "MODEL [options]", "nodes, shapes, work, partition (no device)", wl_cmd_graph},
     {"hw", "list | show ID | check FILE... | calibrations [ID] | import-calibration FILE",
      "the device registry", wl_cmd_hw},
