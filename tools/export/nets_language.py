@@ -423,11 +423,11 @@ ENTRIES = [
     Entry("llama_1b", "text-generation", "Llama-style decoder of Llama 3.2 1B's size (grouped "
           "queries, rotary embedding, RMS norm, SwiGLU), prefill", SOURCE, {"B": 1, "T": 128}, IDS,
           lambda: llama_1b(False)),
-    Entry("llama_1b_decode", "text-generation", "The same, decode: T new positions after P cached "
-          "ones", SOURCE, {"B": 1, "T": 1, "P": 1024}, IDS + " and a key-value cache",
+    Entry("llama_1b_decode", "text-generation", "Llama-style decoder of Llama 3.2 1B's size, "
+          "decode: T new positions after P cached ones", SOURCE, {"B": 1, "T": 1, "P": 1024}, IDS + " and a key-value cache",
           lambda: llama_1b(True)),
-    Entry("llama_1b_decode_w4", "text-generation", "The same with 4-bit weights in blocks of 32 "
-          "(com.microsoft MatMulNBits)", SOURCE, {"B": 1, "T": 1, "P": 1024},
+    Entry("llama_1b_decode_w4", "text-generation", "Llama-style decoder of Llama 3.2 1B's size, "
+          "decode, 4-bit weights in blocks of 32 (com.microsoft MatMulNBits)", SOURCE, {"B": 1, "T": 1, "P": 1024},
           IDS + " and a key-value cache", llama_1b_4_bit),
     Entry("llama_8b_decode", "text-generation", "Llama-style decoder of Llama 3 8B's size, decode",
           SOURCE, {"B": 1, "T": 1, "P": 1024}, IDS + " and a key-value cache",
