@@ -165,8 +165,7 @@ static wl_status type_remove_axis(struct wl_op_ctx *c, struct type_state *s, int
     return WL_OK;
 }
 
-/* ---- bodies
- * ----------------------------------------------------------------------------------------- */
+/* ---- bodies ------------------------------------------------------------------------------- */
 
 /* The body that attribute `name` holds, or WL_NONE. */
 static int32_t body_get(const struct wl_op_ctx *c, const char *name)
@@ -192,8 +191,7 @@ static wl_status infer_body(struct wl_op_ctx *c, int32_t block)
     return c->infer_block == NULL ? WL_OK : c->infer_block(c->user, block, c->err);
 }
 
-/* ---- trip counts
- * -------------------------------------------------------------------------------------- */
+/* ---- trip counts -------------------------------------------------------------------------- */
 
 /* The symbol "loop:<node>": its bound value, or symbolic. */
 static struct wl_dim trip_symbol(struct wl_op_ctx *c, struct wl_dim upper)
@@ -204,8 +202,27 @@ static struct wl_dim trip_symbol(struct wl_op_ctx *c, struct wl_dim upper)
     return wl_dim_data_symbol(wl_op_pool(c), name, upper);
 }
 
-/* ---- If
- * --------------------------------------------------------------------------------------------- */
+/*
+ * Dims of output `o` that are unknown get a name, "<node>.<o>.<axis>", so that --dim can say them;
+ * the larger of the two sizes that a branch may give is an upper bound.
+ */
+static void name_dims(struct wl_op_ctx *c, int32_t o, const struct type_state *a,
+                      const struct type_state *b, struct type_state *s)
+{
+    for (int32_t i = 0; i < s->rank; i++) {
+        if (!wl_dim_is_unknown(s->dims[i])) {
+            continue;
+        }
+        char what[32];
+        bool bounded = wl_dim_is_known(a->dims[i]) && wl_dim_is_known(b->dims[i]);
+        struct wl_dim upper =
+            bounded ? wl_dim_max(wl_op_pool(c), a->dims[i], b->dims[i]) : wl_dim_unknown();
+        (void)snprintf(what, sizeof(what), "%d.%d", (int)o, (int)i);
+        s->dims[i] = wl_op_data_dim(c, what, upper);
+    }
+}
+
+/* ---- If ----------------------------------------------------------------------------------- */
 
 static wl_status if_outputs(struct wl_op_ctx *c, int32_t then_block, int32_t else_block)
 {
@@ -220,7 +237,10 @@ static wl_status if_outputs(struct wl_op_ctx *c, int32_t then_block, int32_t els
         if (then_block < 0) {
             s = t;
         } else if (else_block >= 0) {
-            WL_TRY(type_join(c, &s, &t, &s));
+            struct type_state joined;
+            WL_TRY(type_join(c, &s, &t, &joined));
+            name_dims(c, o, &s, &t, &joined);
+            s = joined;
         }
         type_set(g, wl_node_output(c->node, o), &s);
     }
@@ -251,8 +271,7 @@ void wl_value_if(struct wl_op_ctx *c)
     (void)c;
 }
 
-/* ---- carried values, for Loop and Scan
- * ---------------------------------------------------------------- */
+/* ---- carried values, for Loop and Scan ---------------------------------------------------- */
 
 struct carried {
     int32_t block;
@@ -321,8 +340,7 @@ static void carried_out(struct wl_op_ctx *c, const struct carried *k, bool maybe
     }
 }
 
-/* ---- Loop
- * --------------------------------------------------------------------------------------------- */
+/* ---- Loop --------------------------------------------------------------------------------- */
 
 /* The limit M: known, symbolic, or unknown (omitted or "no limit" too). */
 static struct wl_dim loop_limit(const struct wl_op_ctx *c)
@@ -450,8 +468,7 @@ wl_status wl_infer_loop(struct wl_op_ctx *c)
     return loop_scans(c, &k, trip);
 }
 
-/* ---- Scan
- * --------------------------------------------------------------------------------------------- */
+/* ---- Scan --------------------------------------------------------------------------------- */
 
 /* How a Scan's inputs and outputs lie. Opset 8 had a batch axis and sequence lengths as input 0. */
 struct scan_layout {
@@ -549,8 +566,7 @@ wl_status wl_infer_scan(struct wl_op_ctx *c)
     return scan_outputs(c, &k, &l, trip, batch);
 }
 
-/* ---- SequenceMap
- * ----------------------------------------------------------------------------------------- */
+/* ---- SequenceMap -------------------------------------------------------------------------- */
 
 wl_status wl_infer_sequence_map(struct wl_op_ctx *c)
 {
@@ -582,8 +598,7 @@ wl_status wl_infer_sequence_map(struct wl_op_ctx *c)
     return WL_OK;
 }
 
-/* ---- operators whose bodies are not modelled (generation loops)
- * --------------------------------------------- */
+/* ---- operators whose bodies are not modelled (generation loops) --------------------------- */
 
 wl_status wl_infer_generation(struct wl_op_ctx *c)
 {

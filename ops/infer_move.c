@@ -7,8 +7,7 @@
  */
 #include "move_priv.h"
 
-/* ---- Transpose --------------------------------------------------------------------------------
- */
+/* ---- Transpose ---------------------------------------------------------------------------- */
 
 bool wl_op_perm(const struct wl_op_ctx *c, int32_t rank, int32_t *perm)
 {
@@ -52,8 +51,7 @@ wl_status wl_infer_transpose(struct wl_op_ctx *c)
     return wl_op_set_shape(c, 0, x->rank, dims);
 }
 
-/* ---- Concat -----------------------------------------------------------------------------------
- */
+/* ---- Concat ------------------------------------------------------------------------------- */
 
 /*
  * Concatenation along `axis` of inputs first, first + step, ... of node c. Also QLinearConcat,
@@ -66,6 +64,7 @@ wl_status wl_op_concat(struct wl_op_ctx *c, int32_t first, int32_t step)
     int32_t rank = WL_NONE;
     int32_t axis = 0;
     bool any_unranked = false;
+    bool any_open = false;
     for (int32_t i = first; i < c->node->input_count; i += step) {
         const struct wl_tensor *x = wl_op_in(c, i);
         if (x == NULL || x->rank < 0) {
@@ -84,13 +83,17 @@ wl_status wl_op_concat(struct wl_op_ctx *c, int32_t first, int32_t step)
         if (x->rank != rank) {
             return WL_OK;
         }
-        sum = wl_dim_add(&c->g->dims, sum, x->dims[axis]);
+        any_open = any_open || wl_dim_is_unknown(x->dims[axis]);
+        sum = wl_dim_add(wl_op_pool(c), sum, x->dims[axis]);
         for (int32_t k = 0; k < rank; k++) {
             dims[k] = wl_op_merge_dim(dims[k], x->dims[k]);
         }
     }
     if (rank < 0) {
         return WL_OK;
+    }
+    if (wl_dim_is_unknown(sum) && !any_open && !any_unranked) {
+        sum = wl_op_data_dim(c, "size", wl_dim_unknown()); /* an expression too long to keep */
     }
     dims[axis] = any_unranked ? wl_dim_unknown() : sum;
     return wl_op_set_shape(c, 0, rank, dims);
@@ -107,8 +110,7 @@ wl_status wl_infer_concat(struct wl_op_ctx *c)
     return wl_op_concat(c, 0, 1);
 }
 
-/* ---- Split ------------------------------------------------------------------------------------
- */
+/* ---- Split -------------------------------------------------------------------------------- */
 
 /*
  * Size of part `i` of `n`. With num_outputs, parts are ceil(d / n) and the last takes the rest;
@@ -164,8 +166,7 @@ wl_status wl_infer_split(struct wl_op_ctx *c)
     return WL_OK;
 }
 
-/* ---- Slice ------------------------------------------------------------------------------------
- */
+/* ---- Slice -------------------------------------------------------------------------------- */
 
 #define SLICE_FAR (INT64_C(1) << 30) /* exporters write "to the end" as INT32_MAX or INT64_MAX */
 
@@ -290,8 +291,7 @@ wl_status wl_infer_slice(struct wl_op_ctx *c)
     return wl_op_set_shape(c, 0, x->rank, dims);
 }
 
-/* ---- Pad --------------------------------------------------------------------------------------
- */
+/* ---- Pad ---------------------------------------------------------------------------------- */
 
 /* Elements added before and after each axis. False when the pads are not known by axis. */
 bool wl_op_pads(struct wl_op_ctx *c, struct wl_dim *before, struct wl_dim *after)
@@ -345,8 +345,7 @@ wl_status wl_infer_pad(struct wl_op_ctx *c)
     return wl_op_set_shape(c, 0, x->rank, dims);
 }
 
-/* ---- Tile, Expand -----------------------------------------------------------------------------
- */
+/* ---- Tile, Expand ------------------------------------------------------------------------- */
 
 wl_status wl_infer_tile(struct wl_op_ctx *c)
 {
@@ -409,8 +408,7 @@ wl_status wl_infer_expand(struct wl_op_ctx *c)
     return wl_op_set_shape(c, 0, rank, dims);
 }
 
-/* ---- space and depth --------------------------------------------------------------------------
- */
+/* ---- space and depth ---------------------------------------------------------------------- */
 
 static wl_status infer_blocks(struct wl_op_ctx *c, bool to_depth)
 {

@@ -10,8 +10,7 @@
 
 #include "move_priv.h"
 
-/* ---- helpers of move_priv.h ---------------------------------------------------------------------
- */
+/* ---- helpers of move_priv.h --------------------------------------------------------------- */
 
 wl_status wl_op_set_unknown_dims(struct wl_op_ctx *c, int32_t o, int64_t rank)
 {
@@ -108,8 +107,7 @@ int64_t wl_value_count_nonzero(const struct wl_value *v)
     return count;
 }
 
-/* ---- Gather -------------------------------------------------------------------------------------
- */
+/* ---- Gather ------------------------------------------------------------------------------- */
 
 wl_status wl_infer_gather(struct wl_op_ctx *c)
 {
@@ -168,8 +166,7 @@ wl_status wl_infer_gather_nd(struct wl_op_ctx *c)
     return wl_op_set_shape(c, 0, rank, dims);
 }
 
-/* ---- OneHot -------------------------------------------------------------------------------------
- */
+/* ---- OneHot ------------------------------------------------------------------------------- */
 
 wl_status wl_infer_one_hot(struct wl_op_ctx *c)
 {
@@ -193,8 +190,7 @@ wl_status wl_infer_one_hot(struct wl_op_ctx *c)
     return wl_op_set_shape(c, 0, x->rank + 1, dims);
 }
 
-/* ---- sizes that depend on data
- * -------------------------------------------------------------------- */
+/* ---- sizes that depend on data ------------------------------------------------------------ */
 
 wl_status wl_infer_compress(struct wl_op_ctx *c)
 {
@@ -331,8 +327,7 @@ wl_status wl_infer_unique_flat(struct wl_op_ctx *c)
     return wl_op_set_shape(c, 2, 1, &count);
 }
 
-/* ---- TopK
- * ----------------------------------------------------------------------------------------- */
+/* ---- TopK --------------------------------------------------------------------------------- */
 
 wl_status wl_infer_topk(struct wl_op_ctx *c)
 {

@@ -13,7 +13,7 @@
 
 #include "move_priv.h"
 
-/* ---- Reshape, Flatten ----------------------------------------------------------------------- */
+/* ---- Reshape, Flatten --------------------------------------------------------------------- */
 
 /* Element `i` of a Reshape target, with 0 copied from the input; `*open` is set for -1 or unknown.
  */
@@ -109,7 +109,7 @@ wl_status wl_infer_flatten(struct wl_op_ctx *c)
     return wl_op_set_shape(c, 0, 2, dims);
 }
 
-/* ---- Squeeze, Unsqueeze --------------------------------------------------------------------- */
+/* ---- Squeeze, Unsqueeze ------------------------------------------------------------------- */
 
 /* Without axes, every dim of 1 goes; a symbolic dim may be 1, so then the rank is unknown. */
 static wl_status squeeze_all(struct wl_op_ctx *c, const struct wl_tensor *x)
@@ -224,8 +224,7 @@ wl_status wl_infer_identity(struct wl_op_ctx *c)
     return WL_OK;
 }
 
-/* ---- Shape, Size ------------------------------------------------------------------------------
- */
+/* ---- Shape, Size -------------------------------------------------------------------------- */
 
 static void shape_range(const struct wl_op_ctx *c, int32_t rank, int32_t *first, int32_t *last)
 {
@@ -282,8 +281,7 @@ void wl_value_size(struct wl_op_ctx *c)
     }
 }
 
-/* ---- Constant ---------------------------------------------------------------------------------
- */
+/* ---- Constant ----------------------------------------------------------------------------- */
 
 static wl_status constant_list(struct wl_op_ctx *c, const struct wl_attr *a)
 {
@@ -376,8 +374,7 @@ void wl_value_constant(struct wl_op_ctx *c)
     wl_op_set_value(c, 0, v);
 }
 
-/* ---- ConstantOfShape, Range, EyeLike ----------------------------------------------------------
- */
+/* ---- ConstantOfShape, Range, EyeLike ------------------------------------------------------ */
 
 /* The dims that the 1-D integer tensor at input `i` lists. */
 static wl_status shape_from_input(struct wl_op_ctx *c, int32_t i)
@@ -528,8 +525,7 @@ void wl_value_eye_like(struct wl_op_ctx *c)
     wl_op_set_value(c, 0, v);
 }
 
-/* ---- random -----------------------------------------------------------------------------------
- */
+/* ---- random ------------------------------------------------------------------------------- */
 
 /* RandomNormal, RandomUniform: shape and type from attributes. */
 wl_status wl_infer_random(struct wl_op_ctx *c)

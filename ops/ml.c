@@ -53,8 +53,7 @@ static int64_t log2_of(int64_t n)
     return bits;
 }
 
-/* ---- element-wise
- * ----------------------------------------------------------------------------------------- */
+/* ---- element-wise ------------------------------------------------------------------------- */
 
 wl_status wl_infer_ml_float_same(struct wl_op_ctx *c)
 {
@@ -124,9 +123,7 @@ void wl_cost_normalizer(struct wl_op_ctx *c, struct wl_work *w)
     wl_work_add(c, w, WL_WORK_SPECIAL, wl_str_is(norm, "L2") ? samples(c) : wl_dim_known(0));
 }
 
-/* ---- features
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- features ----------------------------------------------------------------------------- */
 
 /* Columns that Y lists: (..., n) -> (..., k); a vector becomes one row. */
 wl_status wl_infer_array_feature(struct wl_op_ctx *c)
@@ -210,8 +207,7 @@ wl_status wl_infer_zip_map(struct wl_op_ctx *c)
     return WL_OK;
 }
 
-/* ---- linear models and support vectors
- * ------------------------------------------------------------------------ */
+/* ---- linear models and support vectors ---------------------------------------------------- */
 
 /* Labels (N) and scores (N, classes). */
 static wl_status set_classes(struct wl_op_ctx *c, struct wl_dim columns)
@@ -306,9 +302,7 @@ void wl_cost_svm(struct wl_op_ctx *c, struct wl_work *w)
     wl_work_add(c, w, WL_WORK_ADDMUL, wl_dim_mul_k(p, samples(c), list_count(c, "coefficients")));
 }
 
-/* ---- trees
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- trees -------------------------------------------------------------------------------- */
 
 wl_status wl_infer_tree_classifier(struct wl_op_ctx *c)
 {
@@ -361,9 +355,7 @@ void wl_cost_trees(struct wl_op_ctx *c, struct wl_work *w)
     post_transform(c, w, wl_op_out_elems(c, scores));
 }
 
-/* ---- optimizers
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- optimizers --------------------------------------------------------------------------- */
 
 /*
  * Inputs: rate, step, then `groups` lists of equal length: values, gradients, one or two states.

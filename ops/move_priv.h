@@ -30,8 +30,7 @@ struct wl_dim wl_op_data_dim(const struct wl_op_ctx *c, const char *what, struct
 /* 0, 1 or WL_NONE: element i is zero, not zero, not known. */
 int32_t wl_value_truth(const struct wl_value *v, int64_t i);
 
-/* ---- movement ---------------------------------------------------------------------------------
- */
+/* ---- movement ----------------------------------------------------------------------------- */
 
 /* perm of Transpose, reversed axes by default; false when it is no permutation of `rank` axes. */
 bool wl_op_perm(const struct wl_op_ctx *c, int32_t rank, int32_t *perm);

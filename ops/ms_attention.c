@@ -70,8 +70,7 @@ static wl_status set_joined(struct wl_op_ctx *c, const struct fused *f)
     return wl_op_set_shape(c, 0, 3, dims);
 }
 
-/* ---- Attention, QAttention, PackedAttention: projections inside
- * ---------------------------------------- */
+/* ---- Attention, QAttention, PackedAttention: projections inside --------------------------- */
 
 /* Columns of the merged weight and its parts: attribute qkv_hidden_sizes, else three equal ones. */
 static void merged_weight(const struct wl_op_ctx *c, struct fused *f, int32_t weight)
@@ -252,8 +251,7 @@ void wl_cost_qordered_attention(struct wl_op_ctx *c, struct wl_work *w)
     fused_cost(c, w, &f);
 }
 
-/* ---- MultiHeadAttention: projections outside
- * -------------------------------------------------------------- */
+/* ---- MultiHeadAttention: projections outside ---------------------------------------------- */
 
 /* Present keys and values (batch, heads, keys, head size); `like` gives the shape of a shared
  * buffer. */
@@ -379,8 +377,7 @@ void wl_cost_decoder_mha(struct wl_op_ctx *c, struct wl_work *w)
     fused_cost(c, w, &f);
 }
 
-/* ---- GroupQueryAttention, SparseAttention
- * -------------------------------------------------------------------- */
+/* ---- GroupQueryAttention, SparseAttention ------------------------------------------------- */
 
 /*
  * Query (batch, length, heads * head size), or with the keys and values behind it when those are
@@ -476,8 +473,7 @@ void wl_cost_sparse_attention(struct wl_op_ctx *c, struct wl_work *w)
     fused_cost(c, w, &f);
 }
 
-/* ---- PagedAttention, LongformerAttention, DecoderAttention
- * ---------------------------------------------------- */
+/* ---- PagedAttention, LongformerAttention, DecoderAttention -------------------------------- */
 
 /* (tokens, hidden); every token may see all blocks of its sequence: max_blocks x block_size keys.
  */
@@ -569,8 +565,7 @@ void wl_cost_decoder_attention(struct wl_op_ctx *c, struct wl_work *w)
                                       wl_dim_mul_k(p, hidden, 2), hidden});
 }
 
-/* ---- rotary embedding and position biases
- * ----------------------------------------------------------------------- */
+/* ---- rotary embedding and position biases ------------------------------------------------- */
 
 /* Outputs like q and k (inputs 1 and 3). */
 wl_status wl_infer_gemma_rotary(struct wl_op_ctx *c)
@@ -632,9 +627,7 @@ void wl_cost_gated_relative_bias(struct wl_op_ctx *c, struct wl_work *w)
     wl_work_add_k(c, w, WL_WORK_ADDMUL, 3, wl_op_out_elems(c, 0));
 }
 
-/* ---- padding
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- padding ------------------------------------------------------------------------------ */
 
 wl_status wl_infer_remove_padding(struct wl_op_ctx *c)
 {

@@ -44,8 +44,7 @@ static bool channels_last(const struct wl_op_ctx *c)
     return wl_node_attr_int(c->node, "channels_last", 0) != 0;
 }
 
-/* ---- convolution
- * ------------------------------------------------------------------------------------------ */
+/* ---- convolution -------------------------------------------------------------------------- */
 
 static wl_status infer_conv(struct wl_op_ctx *c, int32_t weight, bool last)
 {
@@ -145,8 +144,7 @@ void wl_cost_nhwc_qlinear_conv(struct wl_op_ctx *c, struct wl_work *w)
     cost_qconv(c, w, true);
 }
 
-/* ---- transposed convolution
- * ---------------------------------------------------------------------------------- */
+/* ---- transposed convolution --------------------------------------------------------------- */
 
 /* (in - 1) * stride + output padding + reach - pads; pads of an input that is not known leave it
  * open. */
@@ -222,9 +220,7 @@ void wl_cost_nhwc_conv_transpose(struct wl_op_ctx *c, struct wl_work *w)
     cost_transposed(c, w, true, 2);
 }
 
-/* ---- pooling
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- pooling ------------------------------------------------------------------------------ */
 
 static wl_status infer_pool(struct wl_op_ctx *c, bool last)
 {
@@ -355,9 +351,7 @@ void wl_cost_qlinear_global_pool(struct wl_op_ctx *c, struct wl_work *w)
     cost_quantised_mean(c, w, wl_op_in_elems(c, 0));
 }
 
-/* ---- layouts
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- layouts ------------------------------------------------------------------------------ */
 
 #define BLOCK_MAX 16
 

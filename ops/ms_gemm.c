@@ -91,8 +91,7 @@ static void activation_attr(struct wl_op_ctx *c, struct wl_work *w)
     wl_work_fused_activation(c, w, wl_node_attr_str(c->node, "activation"), wl_op_out_elems(c, 0));
 }
 
-/* ---- FusedMatMul, TransposeMatMul, FusedMatMulActivation
- * ------------------------------------------------ */
+/* ---- FusedMatMul, TransposeMatMul, FusedMatMulActivation ---------------------------------- */
 
 /*
  * transBatch moves the first axis next to the matrix: (B1 .. Bn, M, K) is stored as
@@ -198,8 +197,7 @@ void wl_cost_fused_matmul(struct wl_op_ctx *c, struct wl_work *w)
     activation_attr(c, w);
 }
 
-/* ---- Gemm with an activation or other types
- * ---------------------------------------------------------------- */
+/* ---- Gemm with an activation or other types ----------------------------------------------- */
 
 void wl_cost_fused_gemm(struct wl_op_ctx *c, struct wl_work *w)
 {
@@ -270,8 +268,7 @@ void wl_cost_qgemm(struct wl_op_ctx *c, struct wl_work *w)
     }
 }
 
-/* ---- integer products with float results
- * ------------------------------------------------------------------- */
+/* ---- integer products with float results -------------------------------------------------- */
 
 static wl_status infer_product(struct wl_op_ctx *c, int32_t b)
 {
@@ -371,8 +368,7 @@ void wl_cost_dynamic_quantize_lstm(struct wl_op_ctx *c, struct wl_work *w)
     w->integer_macs = true;
 }
 
-/* ---- weights in few bits
- * ------------------------------------------------------------------------------------ */
+/* ---- weights in few bits ------------------------------------------------------------------ */
 
 static struct wl_dim attr_dim(const struct wl_op_ctx *c, const char *name)
 {
@@ -500,8 +496,7 @@ void wl_cost_nbits_qkv(struct wl_op_ctx *c, struct wl_work *w)
     cost_rms_before(c, w);
 }
 
-/* ---- mixtures of experts
- * -------------------------------------------------------------------------------------- */
+/* ---- mixtures of experts ------------------------------------------------------------------ */
 
 /* Inputs of the expert weights, which differ between MoE and QMoE. */
 struct experts {
@@ -555,9 +550,7 @@ void wl_cost_qmoe(struct wl_op_ctx *c, struct wl_work *w)
     unpack(c, w, wl_dim_mul_k(p, weights, e.pack));
 }
 
-/* ---- others
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- others ------------------------------------------------------------------------------- */
 
 /* The sparse operand counts as dense, an upper bound. */
 wl_status wl_infer_sparse_matmul(struct wl_op_ctx *c)

@@ -21,8 +21,7 @@ static struct wl_dim mul(const struct wl_op_ctx *c, struct wl_dim a, struct wl_d
     return wl_dim_mul(wl_op_pool(c), a, b);
 }
 
-/* ---- activations
- * --------------------------------------------------------------------------------------- */
+/* ---- activations -------------------------------------------------------------------------- */
 
 static void add_gelu(const struct wl_op_ctx *c, struct wl_work *w, int64_t addmul, struct wl_dim n)
 {
@@ -100,8 +99,7 @@ void wl_cost_attention_gate(struct wl_op_ctx *c, struct wl_work *w)
     wl_work_add(c, w, WL_WORK_SPECIAL, m);
 }
 
-/* ---- dropouts
- * ------------------------------------------------------------------------------------------- */
+/* ---- dropouts ----------------------------------------------------------------------------- */
 
 /* Output like input 0; the mask BOOL of its shape. */
 wl_status wl_infer_bias_dropout(struct wl_op_ctx *c)
@@ -135,8 +133,7 @@ void wl_cost_bias_softmax(struct wl_op_ctx *c, struct wl_work *w)
     wl_work_softmax(c, w, n);
 }
 
-/* ---- normalisation
- * --------------------------------------------------------------------------------------- */
+/* ---- normalisation ------------------------------------------------------------------------ */
 
 /* Product of all dims but the last of input 0. */
 static struct wl_dim rows_of(const struct wl_op_ctx *c)
@@ -240,8 +237,7 @@ void wl_cost_gated_rms_norm(struct wl_op_ctx *c, struct wl_work *w)
     wl_work_add(c, w, WL_WORK_ADDMUL, n);
 }
 
-/* ---- quantised element-wise operators
- * ---------------------------------------------------------------------- */
+/* ---- quantised element-wise operators ----------------------------------------------------- */
 
 /* Leaving integers `in` times and returning once, per element. */
 static void add_requantise(const struct wl_op_ctx *c, struct wl_work *w, int64_t in,
@@ -407,9 +403,7 @@ wl_status wl_infer_dequantize_with_order(struct wl_op_ctx *c)
     return WL_OK;
 }
 
-/* ---- indexing
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- indexing ----------------------------------------------------------------------------- */
 
 /* data, indices, scales: as Gather; below 8 bits the last axis is packed into bytes. */
 wl_status wl_infer_gather_block_quantized(struct wl_op_ctx *c)

@@ -25,8 +25,7 @@ static int64_t interpolation_ops(bool cubic, int64_t axes)
     return lines * (cubic ? CUBIC_OPS : LERP_OPS);
 }
 
-/* ---- Resize
- * --------------------------------------------------------------------------------------- */
+/* ---- Resize ------------------------------------------------------------------------------- */
 
 /* Axes that scales, sizes and roi speak of: attribute `axes`, else all. Count or WL_NONE. */
 static int32_t resize_axes(const struct wl_op_ctx *c, int32_t rank, int32_t *axes)
@@ -178,8 +177,7 @@ void wl_cost_resize(struct wl_op_ctx *c, struct wl_work *w)
     wl_work_add_typed(c, w, WL_WORK_ADDMUL, interpolation_ops(cubic, axes), wl_op_out_elems(c, 0));
 }
 
-/* ---- GridSample, AffineGrid
- * --------------------------------------------------------------------------- */
+/* ---- GridSample, AffineGrid --------------------------------------------------------------- */
 
 /* X (N, C, D1 .. Dr), grid (N, O1 .. Or, r) -> (N, C, O1 .. Or). */
 wl_status wl_infer_grid_sample(struct wl_op_ctx *c)
@@ -252,8 +250,7 @@ void wl_cost_affine_grid(struct wl_op_ctx *c, struct wl_work *w)
     wl_work_add_gemm(c, w, view);
 }
 
-/* ---- regions of interest
- * ------------------------------------------------------------------------------- */
+/* ---- regions of interest ------------------------------------------------------------------ */
 
 wl_status wl_infer_roi_align(struct wl_op_ctx *c)
 {
@@ -328,8 +325,7 @@ void wl_cost_crop_and_resize(struct wl_op_ctx *c, struct wl_work *w)
                   wl_op_out_elems(c, 0));
 }
 
-/* ---- Col2Im, CenterCropPad
- * --------------------------------------------------------------------------------- */
+/* ---- Col2Im, CenterCropPad ---------------------------------------------------------------- */
 
 /* (N, C * prod(block), L) -> (N, C, image). */
 wl_status wl_infer_col2im(struct wl_op_ctx *c)
@@ -385,8 +381,7 @@ wl_status wl_infer_center_crop_pad(struct wl_op_ctx *c)
     return wl_op_set_shape(c, 0, x->rank, dims);
 }
 
-/* ---- sizes that depend on data ------------------------------------------------------------------
- */
+/* ---- sizes that depend on data ------------------------------------------------------------ */
 
 /* Height and width lie in the encoded bytes; the number of channels follows from pixel_format. */
 wl_status wl_infer_image_decoder(struct wl_op_ctx *c)

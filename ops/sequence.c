@@ -121,8 +121,7 @@ void wl_value_sequence_length(struct wl_op_ctx *c)
     }
 }
 
-/* ---- SplitToSequence, ConcatFromSequence
- * -------------------------------------------------------------- */
+/* ---- SplitToSequence, ConcatFromSequence -------------------------------------------------- */
 
 /* Extent of each part and number of parts, from `split` (absent: 1 each; scalar; list). */
 static void parts_of(struct wl_op_ctx *c, struct wl_dim along, struct wl_dim *extent,
@@ -212,8 +211,7 @@ wl_status wl_infer_concat_from_sequence(struct wl_op_ctx *c)
     return wl_op_set_shape(c, 0, rank, dims);
 }
 
-/* ---- optionals
- * --------------------------------------------------------------------------------------- */
+/* ---- optionals ---------------------------------------------------------------------------- */
 
 wl_status wl_infer_optional(struct wl_op_ctx *c)
 {

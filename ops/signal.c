@@ -41,8 +41,7 @@ static struct wl_dim half_spectrum(struct wl_dim_pool *p, struct wl_dim n)
     return wl_dim_add_k(p, wl_dim_floor_div(p, n, wl_dim_known(2)), 1);
 }
 
-/* ---- DFT
- * ------------------------------------------------------------------------------------------ */
+/* ---- DFT ---------------------------------------------------------------------------------- */
 
 /*
  * The axis is input 2 since opset 20 (default -2) and was an attribute before (default 1). False
@@ -120,8 +119,7 @@ void wl_cost_dft(struct wl_op_ctx *c, struct wl_work *w)
     add_transforms(c, w, dft_length(c, axis), count, real);
 }
 
-/* ---- STFT
- * ------------------------------------------------------------------------------------------- */
+/* ---- STFT --------------------------------------------------------------------------------- */
 
 /* frame_length, else the length of the window. */
 static struct wl_dim frame_length(const struct wl_op_ctx *c)
@@ -167,8 +165,7 @@ void wl_cost_stft(struct wl_op_ctx *c, struct wl_work *w)
     add_transforms(c, w, n, frames, real);
 }
 
-/* ---- windows, mel weights
- * ------------------------------------------------------------------------------ */
+/* ---- windows, mel weights ----------------------------------------------------------------- */
 
 wl_status wl_infer_window(struct wl_op_ctx *c)
 {
@@ -204,8 +201,7 @@ wl_status wl_infer_mel_weights(struct wl_op_ctx *c)
     return wl_op_set_shape(c, 0, 2, dims);
 }
 
-/* ---- com.microsoft Rfft, Irfft
- * ------------------------------------------------------------------------- */
+/* ---- com.microsoft Rfft, Irfft ------------------------------------------------------------ */
 
 wl_status wl_infer_rfft(struct wl_op_ctx *c)
 {

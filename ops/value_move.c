@@ -192,8 +192,7 @@ void wl_value_tile(struct wl_op_ctx *c)
     wl_op_set_value(c, 0, v);
 }
 
-/* ---- Concat
- * --------------------------------------------------------------------------------------- */
+/* ---- Concat ------------------------------------------------------------------------------- */
 
 /* Element i of an input of extent `along`, in the output whose extent is `total`. */
 static int64_t concat_place(int64_t i, int64_t along, int64_t inner, int64_t total, int64_t offset)
@@ -237,8 +236,7 @@ void wl_value_concat(struct wl_op_ctx *c)
     wl_op_set_value(c, 0, v);
 }
 
-/* ---- Gather
- * ----------------------------------------------------------------------------------------- */
+/* ---- Gather ------------------------------------------------------------------------------- */
 
 /* Index `i` of an index tensor, wrapped into [0, extent); false when unknown or outside. */
 static bool index_at(const struct wl_value *at, int64_t i, int64_t extent, int64_t *out)
@@ -369,8 +367,7 @@ void wl_value_gather_nd(struct wl_op_ctx *c)
     wl_op_set_value(c, 0, v);
 }
 
-/* ---- Scatter
- * ------------------------------------------------------------------------------------------ */
+/* ---- Scatter ------------------------------------------------------------------------------ */
 
 /* Puts updates[j] into v[i] under the node's `reduction` (none or add). False when not supported.
  */
@@ -455,8 +452,7 @@ void wl_value_scatter_nd(struct wl_op_ctx *c)
     wl_op_set_value(c, 0, v);
 }
 
-/* ---- Pad, Trilu
- * ----------------------------------------------------------------------------------------- */
+/* ---- Pad, Trilu --------------------------------------------------------------------------- */
 
 /* Element of a constant fill: input i when given and known, else 0. False when given but unknown.
  */
@@ -538,8 +534,7 @@ void wl_value_trilu(struct wl_op_ctx *c)
     wl_op_set_value(c, 0, v);
 }
 
-/* ---- OneHot, NonZero, TopK
- * -------------------------------------------------------------------------------- */
+/* ---- OneHot, NonZero, TopK ---------------------------------------------------------------- */
 
 void wl_value_one_hot(struct wl_op_ctx *c)
 {
