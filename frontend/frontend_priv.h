@@ -12,9 +12,11 @@
 
 /* ---- scan.c --------------------------------------------------------------------------------- */
 
+/* A node of the main graph, in the file where the scan left nothing out of it, else in `nodes`. */
 struct wl_scan_span {
     size_t offset;
     size_t bytes;
+    bool in_file;
 };
 
 /* A growing byte buffer on the heap. */
@@ -26,12 +28,14 @@ struct wl_scan_buf {
 
 /*
  * What the walk leaves of a file: the model without the nodes of its main graph (`shell`), and
- * those nodes one after another. Payloads of large tensors, documentation and training are cut out.
+ * those nodes one by one. Payloads of large tensors, documentation and training are cut out. The
+ * file's bytes must outlive it.
  */
 struct wl_scan {
+    const uint8_t *file;
     struct wl_scan_buf shell;
     struct wl_scan_buf nodes;
-    struct wl_scan_span *spans; /* of each node in `nodes` */
+    struct wl_scan_span *spans; /* by node */
     int32_t node_count;
     int32_t node_capacity;
     int32_t absent_payloads; /* tensors without any data, in this file or another */
@@ -45,6 +49,10 @@ struct wl_scan {
 
 wl_status wl_scan_run(const uint8_t *bytes, size_t count, const char *path, struct wl_scan *out,
                       struct wl_error *err);
+/* The same; pages of a mapped file are given back to the kernel as the walk passes them. */
+wl_status wl_scan_file(const struct wl_file *file, const char *path, struct wl_scan *out,
+                       struct wl_error *err);
+const uint8_t *wl_scan_node(const struct wl_scan *s, int32_t i);
 void wl_scan_done(struct wl_scan *s);
 
 /* Private flag of a tensor: the output of a call, until a node inside the function produces it. */

@@ -706,9 +706,8 @@ static wl_status main_nodes(struct wl_fe *fe, const struct wl_fe_env *env)
     ProtobufCAllocator allocator = {unpack_alloc, unpack_free, &fe->shell};
     for (int32_t i = 0; i < fe->scan.node_count; i++) {
         struct wl_arena_mark mark = wl_arena_mark(&fe->shell);
-        struct wl_scan_span span = fe->scan.spans[i];
-        Onnx__NodeProto *np =
-            onnx__node_proto__unpack(&allocator, span.bytes, fe->scan.nodes.data + span.offset);
+        Onnx__NodeProto *np = onnx__node_proto__unpack(&allocator, fe->scan.spans[i].bytes,
+                                                       wl_scan_node(&fe->scan, i));
         if (np == NULL) {
             return wl_fail(fe->err, WL_ERR_PARSE, fe->path,
                            "node %d of the graph is damaged, or needs too much memory", (int)i);

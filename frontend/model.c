@@ -105,16 +105,20 @@ static wl_status name_limit(const struct wl_fe *fe, wl_status status, size_t lim
                    "its graph needs more than %zu MiB, out of proportion to its size", limit >> 20);
 }
 
-static wl_status load_bytes(const uint8_t *bytes, size_t count, struct wl_fe *fe)
+static wl_status load_file(const struct wl_file *file, struct wl_fe *fe)
 {
     struct wl_model *m = fe->m;
-    WL_TRY(wl_scan_run(bytes, count, fe->path, &fe->scan, fe->err));
-    size_t limit = FREE_BYTES + GRAPH_FACTOR * (fe->scan.shell.bytes + fe->scan.nodes.bytes);
+    WL_TRY(wl_scan_file(file, fe->path, &fe->scan, fe->err));
+    size_t graph_bytes = fe->scan.shell.bytes;
+    for (int32_t i = 0; i < fe->scan.node_count; i++) {
+        graph_bytes += fe->scan.spans[i].bytes;
+    }
+    size_t limit = FREE_BYTES + GRAPH_FACTOR * graph_bytes;
     wl_arena_init(&m->arena, limit);
     wl_arena_init(&fe->shell, limit);
     wl_arena_init(&fe->work, limit);
     wl_diag_init(&m->diags, &m->arena);
-    m->file_bytes = (int64_t)count;
+    m->file_bytes = (int64_t)file->bytes;
     m->path = wl_arena_strndup(&m->arena, fe->path, strlen(fe->path));
     wl_status status = m->path == NULL ? wl_fail_nomem(fe->err) : load(fe);
     status = name_limit(fe, status, limit);
@@ -127,32 +131,40 @@ static wl_status load_bytes(const uint8_t *bytes, size_t count, struct wl_fe *fe
     return status;
 }
 
-wl_status wl_model_load_bytes(const uint8_t *bytes, size_t count, const char *path,
-                              const struct wl_frontend_options *opt, struct wl_model *out,
-                              struct wl_error *err)
+static wl_status load_model(const struct wl_file *file, const char *path,
+                            const struct wl_frontend_options *opt, struct wl_model *out,
+                            struct wl_error *err)
 {
     static const struct wl_frontend_options none = {.batch = 0};
-    struct wl_model model = {.path = NULL};
     struct wl_error unheard;
     struct wl_fe fe = {.m = out,
                        .g = &out->graph,
                        .opt = opt == NULL ? &none : opt,
                        .path = path == NULL ? "model" : path,
                        .err = err == NULL ? &unheard : err};
-    *out = model;
-    wl_status status = load_bytes(bytes, count, &fe);
+    *out = (struct wl_model){.path = NULL};
+    wl_status status = load_file(file, &fe);
     if (status != WL_OK) {
-        *out = model;
+        *out = (struct wl_model){.path = NULL};
     }
     return status;
+}
+
+wl_status wl_model_load_bytes(const uint8_t *bytes, size_t count, const char *path,
+                              const struct wl_frontend_options *opt, struct wl_model *out,
+                              struct wl_error *err)
+{
+    struct wl_file memory = {.data = bytes, .bytes = count, .mapped = false};
+    return load_model(&memory, path, opt, out, err);
 }
 
 wl_status wl_model_load(const char *path, const struct wl_frontend_options *opt,
                         struct wl_model *out, struct wl_error *err)
 {
     struct wl_file file;
+    *out = (struct wl_model){.path = NULL};
     WL_TRY(wl_file_open(path, &file, err));
-    wl_status status = wl_model_load_bytes(file.data, file.bytes, path, opt, out, err);
+    wl_status status = load_model(&file, path, opt, out, err);
     wl_file_close(&file);
     return status;
 }

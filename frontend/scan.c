@@ -17,11 +17,14 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "frontend_priv.h"
 
 #define KEPT_BYTES_MAX ((size_t)512 << 20)
 #define NODES_MAX (1 << 24)
+#define FORGET_BYTES ((size_t)1 << 20)
+#define PAGE_BYTES ((size_t)4096)
 #define STRING_BYTES_MAX 65536 /* a longer string attribute is an embedded blob: dropped */
 
 /* ---- what is kept of each message ----------------------------------------------------------- */
@@ -161,6 +164,8 @@ struct scanner {
     const char *path;
     struct wl_error *err;
     int graphs;
+    bool mapped;
+    const uint8_t *forgotten; /* of a mapped file: pages before this are given back */
 };
 
 struct field {
@@ -280,6 +285,21 @@ static wl_status field_read(const struct scanner *s, const uint8_t *p, const uin
     default:
         return damaged(s, p, "an unknown wire type");
     }
+}
+
+/*
+ * Gives back the pages of a mapped file before `at`. The kernel maps whole folios (2 MiB) around
+ * each byte that is looked at, so that a walk over the headers alone would map most of a large
+ * file. The pages stay in the page cache.
+ */
+static void forget(struct scanner *s, const uint8_t *at)
+{
+    if (!s->mapped || (size_t)(at - s->forgotten) < FORGET_BYTES) {
+        return;
+    }
+    size_t bytes = (size_t)(at - s->forgotten) & ~(PAGE_BYTES - 1);
+    (void)madvise((void *)(uintptr_t)s->forgotten, bytes, MADV_DONTNEED);
+    s->forgotten += bytes;
 }
 
 /* ---- tensors -------------------------------------------------------------------------------- */
@@ -610,6 +630,7 @@ static wl_status walk_tensor(struct scanner *s, const uint8_t *begin, const uint
             WL_TRY(buf_add(s, s->out, f.start, (size_t)(f.end - f.start)));
         }
     }
+    forget(s, end);
     return WL_OK;
 }
 
@@ -653,7 +674,7 @@ static wl_status walk_child(struct scanner *s, const struct field *f, enum messa
     return WL_OK;
 }
 
-/* A node of the main graph goes to the list of nodes, without key and length. */
+/* A node of the main graph goes to the list of nodes, without key and length of the field. */
 static wl_status walk_main_node(struct scanner *s, const struct field *f, int depth)
 {
     struct wl_scan *scan = s->scan;
@@ -675,8 +696,20 @@ static wl_status walk_main_node(struct scanner *s, const struct field *f, int de
     size_t at = scan->nodes.bytes;
     wl_status status = walk_content(s, f, MSG_NODE, depth);
     s->out = shell;
-    scan->spans[scan->node_count++] = (struct wl_scan_span){at, scan->nodes.bytes - at};
+    size_t bytes = scan->nodes.bytes - at;
+    struct wl_scan_span span = {at, bytes, false};
+    if (status == WL_OK && bytes == (size_t)(f->end - f->content)) {
+        /* The walk only leaves out: equal length is equal content, and the file's will do. */
+        scan->nodes.bytes = at;
+        span = (struct wl_scan_span){(size_t)(f->content - s->file), bytes, true};
+    }
+    scan->spans[scan->node_count++] = span;
     return status;
+}
+
+const uint8_t *wl_scan_node(const struct wl_scan *s, int32_t i)
+{
+    return (s->spans[i].in_file ? s->file : s->nodes.data) + s->spans[i].offset;
 }
 
 static bool wire_ok(const struct rule *r, uint32_t wire)
@@ -717,11 +750,13 @@ static wl_status walk(struct scanner *s, const uint8_t *begin, const uint8_t *en
     return buf_add(s, s->out, run, (size_t)(end - run));
 }
 
-wl_status wl_scan_run(const uint8_t *bytes, size_t count, const char *path, struct wl_scan *out,
-                      struct wl_error *err)
+wl_status wl_scan_file(const struct wl_file *file, const char *path, struct wl_scan *out,
+                       struct wl_error *err)
 {
-    *out = (struct wl_scan){0};
-    struct scanner s = {out, &out->shell, bytes, path, err, 0};
+    const uint8_t *bytes = file->data;
+    size_t count = file->bytes;
+    *out = (struct wl_scan){.file = bytes};
+    struct scanner s = {out, &out->shell, bytes, path, err, 0, file->mapped, bytes};
     if (count == 0) {
         return wl_fail(err, WL_ERR_PARSE, path, "the file is empty; expected an ONNX model");
     }
@@ -736,6 +771,13 @@ wl_status wl_scan_run(const uint8_t *bytes, size_t count, const char *path, stru
         wl_scan_done(out);
     }
     return status;
+}
+
+wl_status wl_scan_run(const uint8_t *bytes, size_t count, const char *path, struct wl_scan *out,
+                      struct wl_error *err)
+{
+    struct wl_file memory = {.data = bytes, .bytes = count, .mapped = false};
+    return wl_scan_file(&memory, path, out, err);
 }
 
 void wl_scan_done(struct wl_scan *s)
