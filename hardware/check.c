@@ -160,3 +160,71 @@ wl_status wl_spec_check(struct wl_registry *r, const char *path, struct wl_hw_pr
     *count = p.count;
     return WL_OK;
 }
+
+/* ---- files of any kind
+ * --------------------------------------------------------------------------- */
+
+static wl_status check_table(struct wl_registry *r, const char *path,
+                             const struct wl_field_table *table, struct wl_hw_problem **problems,
+                             int32_t *count, struct wl_error *err)
+{
+    cJSON *json = NULL;
+    WL_TRY(wl_json_read(path, &json, err));
+    struct wl_problems p;
+    wl_problems_init(&p, &r->arena, path);
+    void *unused = wl_arena_zalloc(&r->arena, table->bytes);
+    if (unused != NULL) {
+        wl_decode(&r->arena, &p, json, table, (struct wl_provenance){WL_BASIS_DATASHEET, NULL},
+                  unused);
+    }
+    cJSON_Delete(json);
+    if (unused == NULL || p.nomem) {
+        return wl_fail_nomem(err);
+    }
+    *problems = p.items;
+    *count = p.count;
+    return WL_OK;
+}
+
+/* A key that only one kind of file has; a spec is what is left. */
+static const struct {
+    const char *key, *kind;
+} kinds[] = {{"entries", "calibration"}, {"fusion", "runtime"},          {"events", "class"},
+             {"nm", "process"},          {"read_pj_per_byte", "memory"}, {"efficiency", "memory"}};
+
+static wl_status kind_of(const char *path, const char **kind, struct wl_error *err)
+{
+    cJSON *json = NULL;
+    WL_TRY(wl_json_read(path, &json, err));
+    *kind = "spec";
+    for (size_t i = 0; i < WL_ARRAY_LEN(kinds); i++) {
+        if (cJSON_GetObjectItemCaseSensitive(json, kinds[i].key) != NULL) {
+            *kind = kinds[i].kind;
+            break;
+        }
+    }
+    cJSON_Delete(json);
+    return WL_OK;
+}
+
+wl_status wl_hw_check(struct wl_registry *r, const char *path, const char **kind,
+                      struct wl_hw_problem **problems, int32_t *count, struct wl_error *err)
+{
+    WL_TRY(kind_of(path, kind, err));
+    if (strcmp(*kind, "calibration") == 0) {
+        return wl_calibration_check(r, path, problems, count, err);
+    }
+    if (strcmp(*kind, "runtime") == 0) {
+        return wl_runtime_check(r, path, problems, count, err);
+    }
+    if (strcmp(*kind, "class") == 0) {
+        return check_table(r, path, &wl_class_table, problems, count, err);
+    }
+    if (strcmp(*kind, "process") == 0) {
+        return check_table(r, path, &wl_process_table, problems, count, err);
+    }
+    if (strcmp(*kind, "memory") == 0) {
+        return check_table(r, path, &wl_memory_table, problems, count, err);
+    }
+    return wl_spec_check(r, path, problems, count, err);
+}

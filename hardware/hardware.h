@@ -200,11 +200,36 @@ wl_status wl_spec_check(struct wl_registry *r, const char *path, struct wl_hw_pr
                         int32_t *count, struct wl_error *err) WL_MUST_CHECK;
 
 /*
+ * As wl_spec_check for a registry file of any kind, told by its keys; `*kind` names it ("spec",
+ * "calibration", "runtime", "class", "process", "memory").
+ */
+wl_status wl_hw_check(struct wl_registry *r, const char *path, const char **kind,
+                      struct wl_hw_problem **problems, int32_t *count,
+                      struct wl_error *err) WL_MUST_CHECK;
+/* The documentation of all registry files, from the loader's field tables. */
+void wl_hw_describe(struct wl_buf *out);
+
+/* One row of the field tables: for the test that holds the JSON Schemas against them. */
+struct wl_hw_field {
+    const char *file; /* "spec.json", "calibration", "runtime" ... */
+    const char *path; /* "/units/count": array indices left out */
+    const char *type; /* in words */
+    bool required, ranged;
+    double min, max;
+    const char *const *names; /* of an enumeration, NULL-terminated; else NULL */
+};
+void wl_hw_fields(void (*row)(void *user, const struct wl_hw_field *field), void *user);
+/* "level_read_0": the key of an event in JSON, unlike its printed name unique. */
+void wl_event_key_lower(enum wl_event e, char *out, size_t size);
+
+/*
  * Resolves a spec at a power mode (NULL: the default mode; names compared without case and without
  * what stands in parentheses). USAGE lists the modes when `mode` is none.
  */
 wl_status wl_spec_device(const struct wl_spec *s, const char *mode, struct wl_device *out,
                          struct wl_error *err) WL_MUST_CHECK;
+/* Names alike without case, parenthesised parts, spaces, '_' and '-'. */
+bool wl_mode_names_match(const char *a, const char *b);
 int32_t wl_spec_mode_count(const struct wl_spec *s);
 const char *wl_spec_mode_name(const struct wl_spec *s, int32_t i);
 const char *wl_spec_id(const struct wl_spec *s);
@@ -292,6 +317,54 @@ wl_status wl_calibration_check(struct wl_registry *r, const char *path,
 wl_status wl_calibration_import(struct wl_registry *r, const char *path, const char *device,
                                 struct wl_buf *out, const char **name,
                                 struct wl_error *err) WL_MUST_CHECK;
+
+/* ---- power profiles: modes side by side ------------------------------------------------------------ */
+
+struct wl_power_measure {
+    double ops_per_s, bytes_per_s; /* best over sizes; 0: not measured */
+};
+
+struct wl_power_row {
+    const char *power_mode;
+    const char *framework;
+    double clock_hz;
+    double peak_ops_per_s, bandwidth_bytes_per_s; /* of the mode's units, at clock_hz */
+    struct wl_power_measure axpy, gemv, gemm;
+    double power_w;
+    bool power_estimated;
+    double gemm_ops_per_j; /* 0: not measured */
+};
+
+struct wl_power_table {
+    enum wl_precision precision;
+    struct wl_power_row *rows; /* by watts, low first */
+    int32_t row_count;
+};
+
+/* A mode against the lowest one, by the best GEMM of any precision. */
+struct wl_power_scaling {
+    const char *from, *to;
+    double power_ratio, performance_ratio, efficiency_change;
+};
+
+struct wl_power_profile {
+    const char *device;
+    struct wl_power_table *tables; /* in the canonical order of precisions */
+    int32_t table_count;
+    struct wl_power_scaling *scaling;
+    int32_t scaling_count;
+    const struct wl_calibration **calibrations; /* one per mode, by watts */
+    int32_t calibration_count;
+};
+
+/*
+ * From the newest calibration of each power mode (`framework` NULL: any). Counts are 0
+ * where the device has none; USAGE where it has but none fits. Lies in the registry's arena.
+ */
+wl_status wl_power_profile(struct wl_registry *r, const char *device, const char *framework,
+                           struct wl_power_profile *out, struct wl_error *err) WL_MUST_CHECK;
+/* The tables and the scaling analysis as text. */
+void wl_power_text(const struct wl_power_profile *p, struct wl_buf *out);
 
 /* ---- runtime profiles ----------------------------------------------------------------------------- */
 

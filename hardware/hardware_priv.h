@@ -314,8 +314,6 @@ wl_status wl_coefficients_prepare(struct wl_registry *r, struct wl_error *err) W
 wl_status wl_device_coefficients(const struct wl_spec *s, struct wl_device *d,
                                  struct wl_error *err) WL_MUST_CHECK;
 
-/* Names alike without case, parenthesised parts, spaces, '_' and '-'. */
-bool wl_mode_names_match(const char *a, const char *b);
 /* Event by name ("l-read-0" forms are events.def's ids in lower case); WL_EVENT_COUNT: none. */
 enum wl_event wl_event_find(const char *name);
 /* Name that is unique among events (LEVEL_READ_0 and LEVEL_READ_1 print alike): lower-case id. */

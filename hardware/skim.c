@@ -113,6 +113,51 @@ static bool next_item(struct cursor *c)
     return !c->bad;
 }
 
+/* Writes the character of \\uXXXX as UTF-8 (surrogates as '?'); returns the bytes written. */
+static size_t put_unicode(const char *hex, size_t left, char *out)
+{
+    char digits[5] = "";
+    memcpy(digits, hex, left < 4 ? left : 4);
+    unsigned long v = strtoul(digits, NULL, 16);
+    if (v < 0x80) {
+        out[0] = (char)v;
+        return 1;
+    }
+    if (v < 0x800) {
+        out[0] = (char)(0xC0 | (v >> 6));
+        out[1] = (char)(0x80 | (v & 0x3F));
+        return 2;
+    }
+    if (v >= 0xD800 && v < 0xE000) {
+        out[0] = '?';
+        return 1;
+    }
+    out[0] = (char)(0xE0 | (v >> 12));
+    out[1] = (char)(0x80 | ((v >> 6) & 0x3F));
+    out[2] = (char)(0x80 | (v & 0x3F));
+    return 3;
+}
+
+/* Resolves escapes in place: what they stand for is never longer. */
+static void unescape(char *s)
+{
+    size_t n = 0, len = strlen(s);
+    for (size_t i = 0; i < len; i++) {
+        if (s[i] != '\\' || i + 1 >= len) {
+            s[n++] = s[i];
+            continue;
+        }
+        char c = s[++i];
+        if (c == 'u') {
+            n += put_unicode(s + i + 1, len - i - 1, s + n);
+            i += len - i - 1 < 4 ? len - i - 1 : 4;
+        } else {
+            s[n++] = c == 'n' || c == 't' || c == 'r' || c == 'b' || c == 'f' ? ' ' : c;
+        }
+    }
+    s[n] = '\0';
+}
+
 static const char *text(struct cursor *c)
 {
     space(c);
@@ -121,7 +166,11 @@ static const char *text(struct cursor *c)
         return NULL;
     }
     struct wl_str s = string(c);
-    return wl_arena_strndup(c->arena, s.data, s.len);
+    char *copy = wl_arena_strndup(c->arena, s.data, s.len);
+    if (copy != NULL && strchr(copy, '\\') != NULL) {
+        unescape(copy);
+    }
+    return copy;
 }
 
 /* A number, plain or as {"value": ...}. */
