@@ -61,15 +61,12 @@ static int compare_row(struct wl_str domain, struct wl_str name, const struct wl
     return order != 0 ? order : wl_str_cmp(name, wl_str(row->name));
 }
 
-const struct wl_op *wl_op_find(struct wl_str domain, struct wl_str name)
+static const struct wl_op *search(struct wl_str domain, struct wl_str name)
 {
     int32_t count;
     const struct wl_op *rows = wl_op_table(&count);
     int32_t low = 0;
     int32_t high = count;
-    if (wl_str_is(domain, "ai.onnx")) {
-        domain = WL_STR("");
-    }
     while (low < high) {
         int32_t mid = low + (high - low) / 2;
         int order = compare_row(domain, name, &rows[mid]);
@@ -83,6 +80,17 @@ const struct wl_op *wl_op_find(struct wl_str domain, struct wl_str name)
         }
     }
     return NULL;
+}
+
+/*
+ * Some of ONNX Runtime's operators (SimplifiedLayerNormalization) are written into the default
+ * domain; what that lacks is looked for in com.microsoft.
+ */
+const struct wl_op *wl_op_find(struct wl_str domain, struct wl_str name)
+{
+    bool is_default = domain.len == 0 || wl_str_is(domain, "ai.onnx");
+    const struct wl_op *row = search(is_default ? WL_STR("") : domain, name);
+    return row == NULL && is_default ? search(WL_STR("com.microsoft"), name) : row;
 }
 
 /* ---- counting ---------------------------------------------------------------------------------

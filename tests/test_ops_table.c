@@ -73,6 +73,10 @@ static void test_lookup(void **state)
     }
     assert_ptr_equal(wl_op_find(WL_STR("ai.onnx"), WL_STR("Conv")),
                      wl_op_find(WL_STR(""), WL_STR("Conv")));
+    /* ONNX Runtime writes some of its operators into the default domain. */
+    assert_ptr_equal(wl_op_find(WL_STR(""), WL_STR("SimplifiedLayerNormalization")),
+                     wl_op_find(WL_STR("com.microsoft"), WL_STR("SimplifiedLayerNormalization")));
+    assert_non_null(wl_op_find(WL_STR(""), WL_STR("SimplifiedLayerNormalization")));
     assert_null(wl_op_find(WL_STR(""), WL_STR("NoSuchOperator")));
     assert_null(wl_op_find(WL_STR("no.such.domain"), WL_STR("Conv")));
     assert_null(wl_op_find(WL_STR(""), WL_STR("")));
