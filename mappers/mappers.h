@@ -144,4 +144,11 @@ wl_status wl_mappers_run(const struct wl_partition *p, const struct wl_device *d
                          const struct wl_map_options *opt, struct wl_arena *arena,
                          struct wl_mappings *out, struct wl_error *err) WL_MUST_CHECK;
 
+/*
+ * One line on how a subgraph lies on the device: "gemm 128x128x32, 1.3 waves, split K by 2"; empty
+ * where there is nothing to say. Returns `out`.
+ */
+const char *wl_mapping_note(const struct wl_mappings *m, int32_t subgraph, char *out,
+                            size_t out_size);
+
 #endif

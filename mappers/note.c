@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mappers/note.c: one line on how a subgraph lies on the device, for people. */
+#include <stdio.h>
+
+#include "mappers_priv.h"
+
+static int add_tiling(const struct wl_mapping *m, enum wl_hw_class class, char *out, size_t size)
+{
+    const struct wl_tiling *t = &m->tiling;
+    switch (class) {
+    case WL_HW_CPU:
+        return snprintf(out, size, "%s, register tile %d x %d, %.4g tiles a core", t->algorithm,
+                        t->tile_m, t->tile_n, t->waves);
+    case WL_HW_GPU:
+        return snprintf(out, size, "%s, tile %d x %d, %.3g waves%s", t->algorithm, t->tile_m,
+                        t->tile_n, t->waves, t->split_k > 1 ? ", K split" : "");
+    case WL_HW_TPU:
+        return snprintf(out, size, "%s, %.6g folds of %d x %d", t->algorithm, t->tiles, t->tile_m,
+                        t->tile_n);
+    case WL_HW_KPU:
+        return snprintf(out, size, "%s, %.6g blocks of %d x %d%s", t->algorithm, t->tiles,
+                        t->tile_m, t->tile_n, t->split_k > 1 ? ", K split" : "");
+    case WL_HW_CLASS_COUNT:
+        break;
+    }
+    return 0;
+}
+
+const char *wl_mapping_note(const struct wl_mappings *all, int32_t subgraph, char *out,
+                            size_t out_size)
+{
+    if (out_size == 0) {
+        return out;
+    }
+    out[0] = '\0';
+    const struct wl_mapping *m = &all->items[subgraph];
+    int at = m->tiling.algorithm != NULL ? add_tiling(m, all->device->class, out, out_size) : 0;
+    const struct {
+        const char *name;
+        double share;
+    } effects[] = {
+        {"padding", m->eff_padding}, {"balance", m->eff_balance}, {"pipeline", m->eff_pipeline}};
+    for (size_t i = 0; i < WL_ARRAY_LEN(effects); i++) {
+        if (at >= 0 && (size_t)at < out_size && effects[i].share < 0.995) {
+            at += snprintf(out + at, out_size - (size_t)at, "%s%s %.2f", at > 0 ? ", " : "",
+                           effects[i].name, effects[i].share);
+        }
+    }
+    return out;
+}
