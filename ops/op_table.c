@@ -2,9 +2,10 @@
 /*
  * op_table: every operator, one row each, in order of (domain, name), so that a binary search finds
  * it. The rows of a domain lie in rows_<domain>.def. `since` is the opset version that brought the
- * newest form, the only one that infer and cost functions see (frontend/opset.c raises older forms).
- * Names, versions and arities of the default domain are those of ONNX 1.23's operator list (203
- * operators, opset 28); deprecated ones that files still carry (Scatter, Upsample) keep their rows.
+ * newest form, the only one that infer and cost functions see (frontend/opset.c raises older
+ * forms). Names, versions and arities of the default domain are those of ONNX 1.23's operator list
+ * (203 operators, opset 28); deprecated ones that files still carry (Scatter, Upsample) keep their
+ * rows.
  *
  * `ops_per_elem` and `work` drive wl_cost_map and wl_cost_reduce. Where a function has a formula of
  * its own, the columns name the leading kind for readers; for recurrent rows ops_per_elem is the

@@ -4,8 +4,9 @@
  * shapes with symbolic dims, small values, cost by kind; and the functions that rows name.
  *
  * Conventions:
- * - Infer functions never fail on unknown or contradictory input: they leave the output unknown (and
- *   say `shape-conflict` where the file contradicts itself). They fail for memory and limits only.
+ * - Infer functions never fail on unknown or contradictory input: they leave the output unknown
+ * (and say `shape-conflict` where the file contradicts itself). They fail for memory and limits
+ * only.
  * - dims arrays and values are immutable once set: helpers share them between tensors.
  * - Every helper tolerates omitted inputs and outputs (WL_NONE).
  * - Dimension arithmetic goes through wl_dim_*, so that symbols carry through.
@@ -61,7 +62,8 @@ void wl_op_conflict(const struct wl_op_ctx *c, const char *fmt, ...) WL_PRINTF(2
 void wl_op_diag(const struct wl_op_ctx *c, enum wl_severity severity, const char *code,
                 const char *fmt, ...) WL_PRINTF(4, 5);
 
-/* ---- attributes, axes, lists ------------------------------------------------------------------- */
+/* ---- attributes, axes, lists -------------------------------------------------------------------
+ */
 
 /* 0 <= *axis < rank afterwards; false when outside (or rank unknown). */
 bool wl_op_axis(int64_t raw, int32_t rank, int32_t *axis);
@@ -78,11 +80,12 @@ bool wl_op_in_number(const struct wl_op_ctx *c, int32_t i, double *out);
 /* Marks axes of a list (negative allowed) in mask[rank]; false when one lies outside. */
 bool wl_op_axes_mask(const int64_t *axes, int32_t count, int32_t rank, bool *mask);
 
-/* ---- broadcasting --------------------------------------------------------------------------------- */
+/* ---- broadcasting
+ * --------------------------------------------------------------------------------- */
 
 /*
- * One pair of dims: 1 gives way; equal stay; a known size > 1 wins over a symbol (the symbol must be
- * it or 1); two different symbols are unknown. *conflict is set for two different sizes > 1.
+ * One pair of dims: 1 gives way; equal stay; a known size > 1 wins over a symbol (the symbol must
+ * be it or 1); two different symbols are unknown. *conflict is set for two different sizes > 1.
  */
 struct wl_dim wl_op_broadcast_dim(struct wl_dim a, struct wl_dim b, bool *conflict);
 /* acc (of *rank, room for WL_RANK_MAX) becomes its broadcast with `dims`. False on conflict. */
@@ -91,7 +94,8 @@ bool wl_op_broadcast_into(struct wl_dim *acc, int32_t *rank, const struct wl_dim
 /* Output o gets the broadcast of inputs first .. first+count-1 (omitted ones skipped). */
 wl_status wl_op_set_broadcast(struct wl_op_ctx *c, int32_t o, int32_t first, int32_t count);
 
-/* ---- small values ------------------------------------------------------------------------------------ */
+/* ---- small values
+ * ------------------------------------------------------------------------------------ */
 
 /* NULL on exhaustion or count > WL_VALUE_MAX. Elements start at 0. */
 struct wl_value *wl_value_new(const struct wl_op_ctx *c, int64_t count, bool is_float);
@@ -111,7 +115,8 @@ void wl_op_broadcast_strides(const int64_t *in, int32_t in_rank, int32_t rank, i
 /* Steps a row-major counter; returns false after the last. */
 bool wl_op_next_index(int64_t *index, const int64_t *dims, int32_t rank);
 
-/* ---- cost ---------------------------------------------------------------------------------------------- */
+/* ---- cost
+ * ---------------------------------------------------------------------------------------------- */
 
 /* Adds `n` operations of `kind`. */
 void wl_work_add(const struct wl_op_ctx *c, struct wl_work *w, enum wl_work_kind kind,
@@ -129,7 +134,8 @@ void wl_work_partial(struct wl_work *w, int32_t i, struct wl_dim elems);
 /* True for integer and bool element types (4-bit and 8-bit floats are floats). */
 bool wl_op_is_integer(enum wl_dtype t);
 
-/* ---- functions of rows: general ---------------------------------------------------------------------- */
+/* ---- functions of rows: general
+ * ---------------------------------------------------------------------- */
 
 wl_status wl_infer_same(struct wl_op_ctx *c);      /* every output: dtype and shape of input 0 */
 wl_status wl_infer_broadcast(struct wl_op_ctx *c); /* dtype of input 0, broadcast of all inputs */
@@ -139,10 +145,11 @@ void wl_value_copy(struct wl_op_ctx *c);           /* output 0 has input 0's val
 void wl_cost_free(struct wl_op_ctx *c, struct wl_work *w);      /* views, shape arithmetic */
 void wl_cost_move(struct wl_op_ctx *c, struct wl_work *w);      /* copies: bytes only, streamed */
 void wl_cost_transpose(struct wl_op_ctx *c, struct wl_work *w); /* copies, transposing access */
-void wl_cost_map(struct wl_op_ctx *c, struct wl_work *w); /* ops_per_elem of `work` x output 0 */
+void wl_cost_map(struct wl_op_ctx *c, struct wl_work *w);    /* ops_per_elem of `work` x output 0 */
 void wl_cost_reduce(struct wl_op_ctx *c, struct wl_work *w); /* ops_per_elem of `work` x input 0 */
 
-/* ---- functions of rows: arithmetic (infer_map.c, value_map.c) ------------------------------------------ */
+/* ---- functions of rows: arithmetic (infer_map.c, value_map.c)
+ * ------------------------------------------ */
 
 wl_status wl_infer_where(struct wl_op_ctx *c);
 wl_status wl_infer_cast(struct wl_op_ctx *c);
@@ -164,7 +171,8 @@ void wl_cost_dropout(struct wl_op_ctx *c, struct wl_work *w);
 void wl_cost_prelu(struct wl_op_ctx *c, struct wl_work *w);
 void wl_cost_mod(struct wl_op_ctx *c, struct wl_work *w);
 
-/* ---- functions of rows: convolution and pooling (infer_conv.c, infer_pool.c) ----------------------------- */
+/* ---- functions of rows: convolution and pooling (infer_conv.c, infer_pool.c)
+ * ----------------------------- */
 
 wl_status wl_infer_conv(struct wl_op_ctx *c);
 wl_status wl_infer_conv_integer(struct wl_op_ctx *c);
@@ -218,7 +226,8 @@ struct wl_conv_shape {
 void wl_work_conv(const struct wl_op_ctx *c, struct wl_work *w, const struct wl_conv_geometry *geo,
                   const struct wl_conv_shape *s);
 
-/* ---- functions of rows: matrix products (infer_gemm.c, einsum.c) ---------------------------------------- */
+/* ---- functions of rows: matrix products (infer_gemm.c, einsum.c)
+ * ---------------------------------------- */
 
 wl_status wl_infer_gemm(struct wl_op_ctx *c);
 wl_status wl_infer_matmul(struct wl_op_ctx *c);
@@ -244,7 +253,8 @@ struct wl_matmul_shape {
 bool wl_matmul_shape_get(const struct wl_op_ctx *c, int32_t a, int32_t b, bool swap_a, bool swap_b,
                          struct wl_matmul_shape *out);
 
-/* ---- functions of rows: normalisation, softmax, reduction (infer_norm.c, infer_reduce.c) ------------------ */
+/* ---- functions of rows: normalisation, softmax, reduction (infer_norm.c, infer_reduce.c)
+ * ------------------ */
 
 wl_status wl_infer_batch_norm(struct wl_op_ctx *c);
 wl_status wl_infer_layer_norm(struct wl_op_ctx *c);
@@ -260,7 +270,8 @@ void wl_cost_mean_variance_norm(struct wl_op_ctx *c, struct wl_work *w);
 void wl_cost_softmax(struct wl_op_ctx *c, struct wl_work *w);
 void wl_cost_log_softmax(struct wl_op_ctx *c, struct wl_work *w);
 void wl_cost_hardmax(struct wl_op_ctx *c, struct wl_work *w);
-/* Ops of a normalisation over `groups` groups of `elems` elements in all (formula: infer_norm.c). */
+/* Ops of a normalisation over `groups` groups of `elems` elements in all (formula: infer_norm.c).
+ */
 void wl_work_layer_norm(const struct wl_op_ctx *c, struct wl_work *w, struct wl_dim elems,
                         struct wl_dim groups, bool scale, bool bias);
 void wl_work_rms_norm(const struct wl_op_ctx *c, struct wl_work *w, struct wl_dim elems,
@@ -276,7 +287,8 @@ void wl_cost_reduce_l2(struct wl_op_ctx *c, struct wl_work *w);
 void wl_cost_reduce_log_sum(struct wl_op_ctx *c, struct wl_work *w);
 void wl_cost_reduce_log_sum_exp(struct wl_op_ctx *c, struct wl_work *w);
 
-/* ---- functions of rows: attention, recurrence, losses, quantisation ---------------------------------------- */
+/* ---- functions of rows: attention, recurrence, losses, quantisation
+ * ---------------------------------------- */
 
 wl_status wl_infer_attention(struct wl_op_ctx *c);      /* ai.onnx Attention */
 wl_status wl_infer_flex_attention(struct wl_op_ctx *c); /* ai.onnx.preview FlexAttention */
@@ -307,7 +319,8 @@ void wl_cost_quantize(struct wl_op_ctx *c, struct wl_work *w);
 void wl_cost_dequantize(struct wl_op_ctx *c, struct wl_work *w);
 void wl_cost_dynamic_quantize(struct wl_op_ctx *c, struct wl_work *w);
 
-/* ---- functions of rows: movement (infer_move*.c) ------------------------------------------------------------- */
+/* ---- functions of rows: movement (infer_move*.c)
+ * ------------------------------------------------------------- */
 
 wl_status wl_infer_reshape(struct wl_op_ctx *c);
 wl_status wl_infer_flatten(struct wl_op_ctx *c);
@@ -373,7 +386,8 @@ void wl_cost_topk(struct wl_op_ctx *c, struct wl_work *w);
 void wl_cost_random(struct wl_op_ctx *c, struct wl_work *w);
 void wl_cost_multinomial(struct wl_op_ctx *c, struct wl_work *w);
 
-/* ---- functions of rows: resampling, signal (resample.c, signal.c) ---------------------------------------------- */
+/* ---- functions of rows: resampling, signal (resample.c, signal.c)
+ * ---------------------------------------------- */
 
 wl_status wl_infer_resize(struct wl_op_ctx *c); /* Upsample is raised to it, or read alike */
 wl_status wl_infer_upsample(struct wl_op_ctx *c);
@@ -401,7 +415,8 @@ void wl_cost_dft(struct wl_op_ctx *c, struct wl_work *w);
 void wl_cost_stft(struct wl_op_ctx *c, struct wl_work *w);
 void wl_cost_window(struct wl_op_ctx *c, struct wl_work *w);
 
-/* ---- functions of rows: control, sequences, text (control.c, sequence.c, text.c) -------------------------------- */
+/* ---- functions of rows: control, sequences, text (control.c, sequence.c, text.c)
+ * -------------------------------- */
 
 wl_status wl_infer_if(struct wl_op_ctx *c);
 wl_status wl_infer_loop(struct wl_op_ctx *c);
@@ -429,7 +444,9 @@ wl_status wl_infer_tf_idf(struct wl_op_ctx *c);
 void wl_cost_text(struct wl_op_ctx *c, struct wl_work *w);
 void wl_cost_tf_idf(struct wl_op_ctx *c, struct wl_work *w);
 
-/* ---- tables ------------------------------------------------------------------------------------------------------ */
+/* ---- tables
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 /*
  * op_table.c is one array, in order of (domain, name), made of files of bare rows:
