@@ -15,7 +15,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "frontend_priv.h"
 #include "materialize_priv.h"
 #include "zoo.h"
 
@@ -63,16 +62,23 @@ static void arena_drop(void *arena, void *p)
     (void)p;
 }
 
-/* The scan proves depth and lengths before protobuf-c, which has no limit, sees the bytes. */
+/* Loading proves depth and lengths before protobuf-c, which has no limit, unpacks every byte. */
+static wl_status check_bytes(const struct job *j, const struct wl_file *file)
+{
+    const struct wl_frontend_options opt = {.keep_symbolic = true};
+    struct wl_model loaded;
+    WL_TRY(wl_model_load_bytes(file->data, file->bytes, j->path, &opt, &loaded, j->err));
+    wl_model_done(&loaded);
+    return WL_OK;
+}
+
 static wl_status read_model(struct job *j)
 {
     struct wl_file file;
-    struct wl_scan scan;
     ProtobufCAllocator allocator = {arena_new, arena_drop, &j->arena};
     WL_TRY(wl_file_open(j->path, &file, j->err));
-    wl_status status = wl_scan_run(file.data, file.bytes, j->path, &scan, j->err);
+    wl_status status = check_bytes(j, &file);
     if (status == WL_OK) {
-        wl_scan_done(&scan);
         j->model = onnx__model_proto__unpack(&allocator, file.bytes, file.data);
     }
     wl_file_close(&file);
