@@ -41,13 +41,4 @@ wl_status wl_roofline_place(const struct wl_mappings *m, const struct wl_energy 
                             struct wl_arena *arena, struct wl_roofline *out,
                             struct wl_error *err) WL_MUST_CHECK;
 
-/*
- * Appends the arithmetic of one subgraph with its numbers filled in, so that it can be checked by
- * hand: counts, cycles, bytes per level, overhead, bound, energy. USAGE when there is no such
- * subgraph.
- */
-wl_status wl_explain_subgraph(const struct wl_mappings *m, const struct wl_energy *e,
-                              const struct wl_roofline *r, int32_t subgraph, struct wl_buf *out,
-                              struct wl_error *err) WL_MUST_CHECK;
-
 #endif
