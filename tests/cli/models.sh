@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # wattline models: list, path, materialize, and their errors.
 . "$WL_SOURCE_DIR/tests/cli/lib.sh.inc"
+export WATTLINE_MODELS="$WL_SOURCE_DIR/models"
 
 check() {
     if ! "$@"; then
