@@ -42,7 +42,7 @@ expect 2 'wattline: --fusion: *' analyze resnet18 "${hw[@]}" --fusion bsic
 expect 2 'wattline: *nonesuch*' analyze resnet18 "${hw[@]}" --runtime nonesuch
 expect 2 'wattline: --format: *' analyze resnet18 "${hw[@]}" --format yaml
 expect 2 'wattline: --view: *' analyze resnet18 "${hw[@]}" --view everything
-expect 2 'wattline: analyze: *--batch*' analyze resnet18 "${hw[@]}" --bacth 3
+expect 2 'wattline: analyze: *--bacth*batch*' analyze resnet18 "${hw[@]}" --bacth 3
 expect 2 'wattline: analyze: *' analyze resnet18 "${hw[@]}" --batch
 expect 2 'wattline: analyze: *' analyze
 expect 2 'wattline: analyze: *' analyze resnet18 resnet50 "${hw[@]}"
