@@ -13,19 +13,6 @@
 #define LOG2_SYMBOLIC 16
 #define RANDOM_INTEGER_OPS 12
 
-/* ceil(log2 n), at least 1. */
-static int64_t log2_ceil(struct wl_dim n)
-{
-    int64_t bits = 1;
-    if (!wl_dim_is_known(n)) {
-        return LOG2_SYMBOLIC;
-    }
-    while (bits < 62 && (INT64_C(1) << bits) < n.value) {
-        bits++;
-    }
-    return bits;
-}
-
 void wl_cost_slice(struct wl_op_ctx *c, struct wl_work *w)
 {
     w->access = WL_ACCESS_STREAM;
@@ -77,7 +64,7 @@ void wl_cost_unique(struct wl_op_ctx *c, struct wl_work *w)
     const struct wl_attr *a = wl_node_attr(c->node, "axis");
     struct wl_dim keys = a == NULL ? n : wl_op_in_dim(c, 0, (int32_t)wl_max_i64(a->u.i, INT32_MIN));
     w->access = WL_ACCESS_GATHER;
-    wl_work_add_typed(c, w, WL_WORK_COMPARE, log2_ceil(keys), n);
+    wl_work_add_typed(c, w, WL_WORK_COMPARE, wl_log2_ceil(keys, LOG2_SYMBOLIC), n);
 }
 
 void wl_cost_topk(struct wl_op_ctx *c, struct wl_work *w)
@@ -87,7 +74,7 @@ void wl_cost_topk(struct wl_op_ctx *c, struct wl_work *w)
     struct wl_dim n = inside ? wl_op_in_dim(c, 0, (int32_t)axis) : wl_dim_unknown();
     w->access = WL_ACCESS_GATHER;
     wl_work_add_typed(c, w, WL_WORK_COMPARE, 1, wl_op_in_elems(c, 0));
-    wl_work_add_typed(c, w, WL_WORK_COMPARE, log2_ceil(n), wl_op_out_elems(c, 0));
+    wl_work_add_typed(c, w, WL_WORK_COMPARE, wl_log2_ceil(n, LOG2_SYMBOLIC), wl_op_out_elems(c, 0));
 }
 
 /* Generator, and scaling of a float to the wanted range; Bernoulli compares with the probability.
@@ -114,5 +101,6 @@ void wl_cost_multinomial(struct wl_op_ctx *c, struct wl_work *w)
     wl_work_add(c, w, WL_WORK_SPECIAL, classes);
     wl_work_add(c, w, WL_WORK_ADDMUL, classes);
     wl_work_add_k(c, w, WL_WORK_INTEGER, RANDOM_INTEGER_OPS, samples);
-    wl_work_add_k(c, w, WL_WORK_COMPARE, log2_ceil(wl_op_in_dim(c, 0, 1)), samples);
+    wl_work_add_k(c, w, WL_WORK_COMPARE, wl_log2_ceil(wl_op_in_dim(c, 0, 1), LOG2_SYMBOLIC),
+                  samples);
 }

@@ -44,15 +44,6 @@ static int64_t either_count(const struct wl_op_ctx *c, const char *a, const char
     return n > 0 ? n : list_count(c, b);
 }
 
-static int64_t log2_of(int64_t n)
-{
-    int64_t bits = 1;
-    while (bits < 62 && (INT64_C(1) << bits) < n) {
-        bits++;
-    }
-    return bits;
-}
-
 /* ---- element-wise ------------------------------------------------------------------------- */
 
 wl_status wl_infer_ml_float_same(struct wl_op_ctx *c)
@@ -98,7 +89,7 @@ void wl_cost_ml_table(struct wl_op_ctx *c, struct wl_work *w)
                            either_count(c, "keys_floats", "cats_strings"));
     n = wl_max_i64(n, list_count(c, "keys_tensor"));
     w->access = WL_ACCESS_GATHER;
-    wl_work_add_k(c, w, WL_WORK_INTEGER, log2_of(n), wl_op_in_elems(c, 0));
+    wl_work_add_k(c, w, WL_WORK_INTEGER, wl_log2_ceil(wl_dim_known(n), 1), wl_op_in_elems(c, 0));
 }
 
 /* (x - offset) * scale. */
@@ -345,7 +336,7 @@ void wl_cost_trees(struct wl_op_ctx *c, struct wl_work *w)
 {
     int64_t trees = tree_count(c);
     int64_t nodes = wl_max_i64(list_count(c, "nodes_featureids"), 1);
-    int64_t depth = log2_of(wl_max_i64(nodes / trees, 2));
+    int64_t depth = wl_log2_ceil(wl_dim_known(nodes / trees), 1);
     struct wl_dim walks = wl_dim_mul_k(wl_op_pool(c), samples(c), trees);
     int32_t scores = c->node->output_count > 1 ? 1 : 0;
     w->access = WL_ACCESS_GATHER;

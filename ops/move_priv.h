@@ -30,6 +30,16 @@ struct wl_dim wl_op_data_dim(const struct wl_op_ctx *c, const char *what, struct
 /* 0, 1 or WL_NONE: element i is zero, not zero, not known. */
 int32_t wl_value_truth(const struct wl_value *v, int64_t i);
 
+/* ceil(log2 n), at least 1; `symbolic` where n is not a number. */
+static inline int64_t wl_log2_ceil(struct wl_dim n, int64_t symbolic)
+{
+    int64_t bits = 1;
+    while (wl_dim_is_known(n) && bits < 62 && (INT64_C(1) << bits) < n.value) {
+        bits++;
+    }
+    return wl_dim_is_known(n) ? bits : symbolic;
+}
+
 /* ---- movement ----------------------------------------------------------------------------- */
 
 /* perm of Transpose, reversed axes by default; false when it is no permutation of `rank` axes. */

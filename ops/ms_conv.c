@@ -168,7 +168,8 @@ static wl_status infer_transposed(struct wl_op_ctx *c, bool last, int32_t pads_i
         struct wl_dim in = wl_op_in_dim(c, 0, l.first + i);
         struct wl_dim d = wl_dim_mul_k(p, wl_dim_add_k(p, in, -1), l.geo.stride[i]);
         d = wl_dim_add_k(p, d, l.geo.dilation[i] * (l.geo.kernel[i] - 1) + 1);
-        d = wl_dim_add_k(p, d, extra[i] - l.geo.pad_begin[i] - l.geo.pad_end[i]);
+        d = wl_dim_add_k(p, d, -l.geo.pad_begin[i] - l.geo.pad_end[i]);
+        d = wl_dim_add_k(p, d, extra[i]);
         d = wl_dim_sub(p, d, wl_dim_known(pads[i]));
         d = wl_dim_sub(p, d, wl_dim_known(pads[l.geo.spatial + i]));
         bool same = l.geo.same_upper || l.geo.same_lower;

@@ -94,8 +94,8 @@ static void activation_attr(struct wl_op_ctx *c, struct wl_work *w)
 /* ---- FusedMatMul, TransposeMatMul, FusedMatMulActivation ---------------------------------- */
 
 /*
- * With transBatch the rows come first: (B1 .. Bn, M, K) is stored as (M, B1 .. Bn, K). Fills dims as
- * the product sees them.
+ * With transBatch the rows come first: (B1 .. Bn, M, K) is stored as (M, B1 .. Bn, K). Fills dims
+ * as the product sees them.
  */
 static int32_t fused_operand(const struct wl_op_ctx *c, int32_t i, bool swap, bool batch,
                              struct wl_dim *dims)

@@ -11,24 +11,13 @@
 
 #define LOG2_SYMBOLIC 10
 
-static int64_t log2_ceil(struct wl_dim n)
-{
-    int64_t bits = 1;
-    if (!wl_dim_is_known(n)) {
-        return LOG2_SYMBOLIC;
-    }
-    while (bits < 62 && (INT64_C(1) << bits) < n.value) {
-        bits++;
-    }
-    return bits;
-}
-
 /* Adds `count` transforms of n points. */
 static void add_transforms(const struct wl_op_ctx *c, struct wl_work *w, struct wl_dim n,
                            struct wl_dim count, bool real)
 {
     struct wl_dim_pool *p = wl_op_pool(c);
-    struct wl_dim ops = wl_dim_mul_k(p, wl_dim_mul(p, n, count), 5 * log2_ceil(n));
+    struct wl_dim ops =
+        wl_dim_mul_k(p, wl_dim_mul(p, n, count), 5 * wl_log2_ceil(n, LOG2_SYMBOLIC));
     if (real) {
         ops = wl_dim_ceil_div(p, ops, wl_dim_known(2));
     }

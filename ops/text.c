@@ -87,14 +87,17 @@ wl_status wl_infer_tf_idf(struct wl_op_ctx *c)
     return wl_op_set_shape(c, 0, rank, dims);
 }
 
+static int64_t bounded_attr(const struct wl_op_ctx *c, const char *name)
+{
+    return wl_max_i64(0, wl_min_i64(wl_node_attr_int(c->node, name, 0), 1 << 16));
+}
+
 /* Every n-gram of every allowed length and skip at every place is looked up: about 4 operations. */
 void wl_cost_tf_idf(struct wl_op_ctx *c, struct wl_work *w)
 {
-    int64_t lengths = wl_node_attr_int(c->node, "max_gram_length", 1) -
-                      wl_node_attr_int(c->node, "min_gram_length", 1) + 1;
-    int64_t skips = wl_node_attr_int(c->node, "max_skip_count", 0) + 1;
-    lengths = wl_max_i64(1, wl_min_i64(lengths, 1 << 16));
-    skips = wl_max_i64(1, wl_min_i64(skips, 1 << 16));
+    int64_t lengths = bounded_attr(c, "max_gram_length") - bounded_attr(c, "min_gram_length") + 1;
+    int64_t skips = bounded_attr(c, "max_skip_count") + 1;
+    lengths = wl_max_i64(1, lengths);
     w->access = WL_ACCESS_GATHER;
     wl_work_add_k(c, w, WL_WORK_INTEGER, 4 * lengths * skips, wl_op_in_elems(c, 0));
 }
