@@ -40,8 +40,7 @@ static bool is_kv(const struct builder *b, int32_t tensor)
     return (b->g->tensors[tensor].flags & WL_TENSOR_IS_KV) != 0;
 }
 
-/* ---- bodies
- * --------------------------------------------------------------------------------------- */
+/* ---- bodies ---------------------------------------------------------------------------------- */
 
 static wl_status index_blocks(struct builder *b, struct wl_arena *arena)
 {
@@ -88,8 +87,7 @@ static int32_t end_of_read(const struct builder *b, int32_t home, int32_t block,
     return s;
 }
 
-/* ---- lifetimes
- * ------------------------------------------------------------------------------------ */
+/* ---- lifetimes ------------------------------------------------------------------------------- */
 
 static struct lifetime *life_of(struct builder *b, int32_t tensor, int32_t step, int64_t bytes)
 {
@@ -198,8 +196,7 @@ static void extend_results(struct builder *b)
     }
 }
 
-/* ---- in place
- * ------------------------------------------------------------------------------------- */
+/* ---- in place -------------------------------------------------------------------------------- */
 
 /* Is `tensor` the bytes of `root`, seen through views? */
 static bool is_alias(const struct wl_graph *g, int32_t tensor, int32_t root)
@@ -339,8 +336,7 @@ wl_status wl_memory_lifetimes(const struct wl_mappings *m, struct wl_arena *aren
     return check_sizes(&b);
 }
 
-/* ---- without fusion
- * ------------------------------------------------------------------------------- */
+/* ---- without fusion -------------------------------------------------------------------------- */
 
 struct unfused {
     int32_t *root;         /* by tensor */

@@ -4,20 +4,25 @@
  * time do not overlap and the highest end is low. Offline dynamic storage allocation is NP-hard;
  * the heuristic is greedy by size with the best-fitting gap (Pisarchyk and Lee 2020, "Efficient
  * Memory Management for Deep Neural Net Inference"). Where it misses the lower bound (the most
- * bytes live at once), greedy by start and a best-fit walk in execution order are tried too, and
- * the best plan is kept.
+ * bytes live at once), other orders are tried, then a search: buffers that end at the top of the
+ * plan move forward in the order, and what is not worse is kept. The search is seeded, so plans
+ * repeat.
  *
  * Buffers alive at a step are found with a segment tree, so that the cost follows the number of
- * pairs that live together. Past a budget of such pairs only the walk in order runs, which is near
- * linear.
+ * pairs that live together. Past a budget of such pairs only a best-fit walk in execution order
+ * runs, which is near linear.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "memory_priv.h"
 
-/* Pairs of buffers that live together, looked at by one greedy pass. */
+/* Pairs of buffers that live together, looked at by one greedy pass, and by the search. */
 #define PAIRS_MAX (16 * 1000 * 1000)
+#define SEARCH_PAIRS_MAX (1000 * 1000)
+#define SEARCH_TRIES_MAX 256
+/* Tries before the search starts again from another order. */
+#define SEARCH_PATIENCE 32
 /* Live blocks among which the walk in order looks for a gap; past that it appends. */
 #define GAPS_MAX 4096
 
@@ -42,7 +47,12 @@ struct planner {
     struct wl_arena *scratch;
     struct wl_error *err;
     struct block *near; /* placed buffers that live together with the one at hand */
-    int64_t pairs;
+    int64_t *crowd;     /* by buffer: most bytes that live at once during its life */
+    int64_t pairs;      /* looked at by the last greedy pass */
+    int64_t lower_bound;
+    int64_t best;     /* extent of the best plan so far, -1: none */
+    int64_t *offsets; /* that plan */
+    uint32_t random;
 };
 
 static wl_status index_init(struct index *x, const struct planner *p)
@@ -157,6 +167,7 @@ static int64_t best_gap(const struct block *blocks, int32_t count, int64_t size)
 static wl_status place_greedy(struct planner *p, const int32_t *order, int64_t *extent, bool *done)
 {
     struct index x;
+    struct wl_arena_mark mark = wl_arena_mark(p->scratch);
     WL_TRY(index_init(&x, p));
     *extent = 0;
     *done = true;
@@ -167,18 +178,18 @@ static wl_status place_greedy(struct planner *p, const int32_t *order, int64_t *
         p->pairs += near + (b->last - b->first);
         if (p->pairs > PAIRS_MAX) {
             *done = false;
-            return WL_OK;
+            break;
         }
         qsort(p->near, (size_t)near, sizeof(*p->near), compare_blocks);
         b->offset_bytes = best_gap(p->near, near, b->size_bytes);
         *extent = wl_max_i64(*extent, b->offset_bytes + b->size_bytes);
         WL_TRY(index_add(&x, p, order[i]));
     }
+    wl_arena_reset(p->scratch, mark);
     return WL_OK;
 }
 
-/* ---- in execution order
- * --------------------------------------------------------------------------- */
+/* ---- in execution order ---------------------------------------------------------------------- */
 
 static void insert_block(struct block *live, int32_t *count, struct block b)
 {
@@ -221,8 +232,10 @@ static void place_in_order(struct planner *p, const int32_t *order, int64_t *ext
     }
 }
 
-/* ---- choice
- * ---------------------------------------------------------------------------------------- */
+/* ---- orders -----------------------------------------------------------------------------------
+ */
+
+enum order { ORDER_SIZE, ORDER_CROWD, ORDER_LENGTH, ORDER_AREA, ORDER_START, ORDER_COUNT };
 
 struct keyed {
     int64_t major, minor;
@@ -243,77 +256,240 @@ static int compare_keys(const void *a, const void *b)
     return (x->buffer > y->buffer) - (x->buffer < y->buffer);
 }
 
-enum order { ORDER_SIZE, ORDER_START, ORDER_LENGTH, ORDER_COUNT };
-
-static int32_t *sorted(const struct planner *p, enum order kind)
+static struct keyed key_of(const struct planner *p, int32_t buffer, enum order kind)
 {
-    struct keyed *keys = WL_ARRAY(p->scratch, struct keyed, p->count);
-    int32_t *order = WL_ARRAY(p->scratch, int32_t, p->count);
-    if (keys == NULL || order == NULL) {
-        return NULL;
+    const struct buffer *b = &p->buffers[buffer];
+    int64_t length = b->last - b->first;
+    switch (kind) {
+    case ORDER_SIZE:
+    case ORDER_COUNT:
+        break;
+    case ORDER_CROWD:
+        return (struct keyed){p->crowd[buffer], b->size_bytes, buffer};
+    case ORDER_LENGTH:
+        return (struct keyed){length, b->size_bytes, buffer};
+    case ORDER_AREA: {
+        double area = (double)b->size_bytes * (double)(length + 1) / WL_MEMORY_ALIGN;
+        return (struct keyed){area < 9e18 ? (int64_t)area : INT64_MAX, length, buffer};
     }
+    case ORDER_START:
+        return (struct keyed){-b->first, b->size_bytes, buffer};
+    }
+    return (struct keyed){b->size_bytes, length, buffer};
+}
+
+static wl_status sort_buffers(const struct planner *p, enum order kind, int32_t *order)
+{
+    struct wl_arena_mark mark = wl_arena_mark(p->scratch);
+    struct keyed *keys = WL_ARRAY(p->scratch, struct keyed, p->count);
+    WL_TRY_PTR(keys, p->err);
     for (int32_t i = 0; i < p->count; i++) {
-        const struct buffer *b = &p->buffers[i];
-        int64_t length = b->last - b->first;
-        keys[i] = (struct keyed){b->size_bytes, length, i};
-        if (kind == ORDER_START) {
-            keys[i].major = -b->first;
-            keys[i].minor = b->size_bytes;
-        } else if (kind == ORDER_LENGTH) {
-            keys[i].major = length;
-            keys[i].minor = b->size_bytes;
-        }
+        keys[i] = key_of(p, i, kind);
     }
     qsort(keys, (size_t)p->count, sizeof(*keys), compare_keys);
     for (int32_t i = 0; i < p->count; i++) {
         order[i] = keys[i].buffer;
     }
-    return order;
+    wl_arena_reset(p->scratch, mark);
+    return WL_OK;
 }
 
-static void keep_better(const struct planner *p, int64_t extent, int64_t *best, int64_t *offsets)
+/* Most bytes alive during each buffer's life: maxima over windows whose width doubles. */
+static wl_status measure_crowds(struct planner *p)
 {
-    if (*best >= 0 && extent >= *best) {
-        return;
+    int64_t *live = WL_ARRAY(p->scratch, int64_t, p->steps + 1);
+    p->crowd = WL_ARRAY(p->scratch, int64_t, p->count);
+    WL_TRY_PTR(live, p->err);
+    WL_TRY_PTR(p->crowd, p->err);
+    for (int32_t i = 0; i < p->count; i++) {
+        live[p->buffers[i].first] += p->buffers[i].size_bytes;
+        live[p->buffers[i].last + 1] -= p->buffers[i].size_bytes;
     }
-    *best = extent;
+    for (int32_t s = 1; s <= p->steps; s++) {
+        live[s] += live[s - 1];
+    }
+    /* Here live[s] is the maximum over [s, s + width). */
+    for (int32_t width = 1; width <= p->steps; width *= 2) {
+        for (int32_t i = 0; i < p->count; i++) {
+            const struct buffer *b = &p->buffers[i];
+            int32_t length = b->last - b->first + 1;
+            if (length >= width && length / 2 < width) {
+                p->crowd[i] = wl_max_i64(live[b->first], live[b->last + 1 - width]);
+            }
+        }
+        for (int32_t s = 0; s + width < p->steps; s++) {
+            live[s] = wl_max_i64(live[s], live[s + width]);
+        }
+    }
+    return WL_OK;
+}
+
+/* ---- choice -----------------------------------------------------------------------------------
+ */
+
+static void copy_offsets(const struct planner *p, int64_t *offsets)
+{
     for (int32_t i = 0; i < p->count; i++) {
         offsets[i] = p->buffers[i].offset_bytes;
     }
+}
+
+static void keep_better(struct planner *p, int64_t extent)
+{
+    if (p->best < 0 || extent < p->best) {
+        p->best = extent;
+        copy_offsets(p, p->offsets);
+    }
+}
+
+static bool is_good(const struct planner *p)
+{
+    return p->best >= 0 && p->best - p->lower_bound <= p->lower_bound / 128;
+}
+
+static int32_t random_below(struct planner *p, int32_t limit)
+{
+    p->random = p->random * 1664525u + 1013904223u; /* a linear congruential generator */
+    return (int32_t)((p->random >> 8) % (uint32_t)limit);
+}
+
+static bool meet(const struct buffer *a, const struct buffer *b)
+{
+    return a->first <= b->last && b->first <= a->last;
+}
+
+/*
+ * Where in the order the buffer at `at` moves to: before the one that is the `rank`-th, going
+ * forward, of those that live together with it. -1 when there is none.
+ */
+static int32_t earlier_place(const struct planner *p, const int32_t *order, int32_t at,
+                             int32_t rank)
+{
+    int32_t place = -1;
+    for (int32_t k = at - 1; k >= 0 && rank >= 0; k--) {
+        if (meet(&p->buffers[order[k]], &p->buffers[order[at]])) {
+            place = k;
+            rank--;
+        }
+    }
+    return place;
+}
+
+/*
+ * Moves buffers that end at the top of the present plan forward: all of them, or one. They go
+ * before a neighbour, to the front, or anywhere. False when nothing moved.
+ */
+static bool shuffle(struct planner *p, int32_t *order, int64_t extent)
+{
+    int32_t how = random_below(p, 6); /* 0: one, neighbour; 1: one, anywhere; 3: all, front */
+    int32_t rank = random_below(p, 8);
+    int32_t start = random_below(p, p->count);
+    int32_t moved = 0;
+    bool one = how < 2;
+    for (int32_t i = 0; i < p->count && !(one && moved > 0); i++) {
+        int32_t at = one ? (start + i) % p->count : i;
+        int32_t id = order[at];
+        int32_t place;
+        if (at == 0 || p->buffers[id].offset_bytes + p->buffers[id].size_bytes != extent) {
+            continue;
+        }
+        if (how == 1) {
+            place = random_below(p, at);
+        } else {
+            place = how == 3 ? moved : earlier_place(p, order, at, rank);
+        }
+        if (place >= 0 && place < at) {
+            memmove(order + place + 1, order + place, sizeof(*order) * (size_t)(at - place));
+            order[place] = id;
+            moved++;
+        }
+    }
+    return moved > 0;
+}
+
+static wl_status search(struct planner *p)
+{
+    int32_t *order = WL_ARRAY(p->scratch, int32_t, p->count);
+    int32_t *next = WL_ARRAY(p->scratch, int32_t, p->count);
+    int64_t *offsets = WL_ARRAY(p->scratch, int64_t, p->count); /* of `order` */
+    int64_t extent = 0;
+    int64_t spent = 0;
+    bool done = true;
+    WL_TRY_PTR(order, p->err);
+    WL_TRY_PTR(next, p->err);
+    WL_TRY_PTR(offsets, p->err);
+    for (int32_t t = 0; t < SEARCH_TRIES_MAX && spent < SEARCH_PAIRS_MAX && !is_good(p); t++) {
+        int64_t reached;
+        if (t % SEARCH_PATIENCE == 0) {
+            enum order kind = (enum order)(t / SEARCH_PATIENCE % ORDER_COUNT);
+            WL_TRY(sort_buffers(p, kind, order));
+            WL_TRY(place_greedy(p, order, &extent, &done));
+            copy_offsets(p, offsets);
+        }
+        memcpy(next, order, sizeof(*order) * (size_t)p->count);
+        if (!shuffle(p, next, extent)) {
+            continue;
+        }
+        WL_TRY(place_greedy(p, next, &reached, &done));
+        spent += p->pairs;
+        if (done && reached <= extent) {
+            extent = reached;
+            keep_better(p, reached);
+            memcpy(order, next, sizeof(*order) * (size_t)p->count);
+            copy_offsets(p, offsets);
+        }
+        for (int32_t i = 0; i < p->count; i++) {
+            p->buffers[i].offset_bytes = offsets[i];
+        }
+    }
+    return WL_OK;
+}
+
+static wl_status place_all(struct planner *p)
+{
+    int32_t *order = WL_ARRAY(p->scratch, int32_t, p->count);
+    int64_t reached;
+    bool done = true;
+    WL_TRY_PTR(order, p->err);
+    WL_TRY(measure_crowds(p));
+    for (int kind = 0; kind < ORDER_COUNT && done && !is_good(p); kind++) {
+        WL_TRY(sort_buffers(p, (enum order)kind, order));
+        WL_TRY(place_greedy(p, order, &reached, &done));
+        if (done) {
+            keep_better(p, reached);
+        }
+    }
+    if (!is_good(p)) {
+        WL_TRY(sort_buffers(p, ORDER_START, order));
+        place_in_order(p, order, &reached);
+        keep_better(p, reached);
+    }
+    return done && !is_good(p) ? search(p) : WL_OK;
 }
 
 wl_status wl_memory_offsets(struct buffer *buffers, int32_t count, int32_t steps,
                             int64_t lower_bound, struct wl_arena *scratch, int64_t *extent,
                             struct wl_error *err)
 {
-    struct planner p = {
-        .buffers = buffers, .count = count, .steps = steps, .scratch = scratch, .err = err};
-    int64_t *offsets = WL_ARRAY(scratch, int64_t, count);
-    int64_t best = -1;
-    bool done = true;
+    struct planner p = {.buffers = buffers,
+                        .count = count,
+                        .steps = steps,
+                        .scratch = scratch,
+                        .err = err,
+                        .lower_bound = lower_bound,
+                        .best = -1};
+    *extent = 0;
+    if (count == 0) {
+        return WL_OK;
+    }
+    p.offsets = WL_ARRAY(scratch, int64_t, count);
     p.near = WL_ARRAY(scratch, struct block, count);
-    WL_TRY_PTR(offsets, err);
+    WL_TRY_PTR(p.offsets, err);
     WL_TRY_PTR(p.near, err);
-    static const enum order tried[] = {ORDER_SIZE, ORDER_LENGTH, ORDER_START};
-    for (size_t i = 0; i < WL_ARRAY_LEN(tried) && done && best != lower_bound; i++) {
-        int64_t reached;
-        int32_t *order = sorted(&p, tried[i]);
-        WL_TRY_PTR(order, err);
-        WL_TRY(place_greedy(&p, order, &reached, &done));
-        if (done) {
-            keep_better(&p, reached, &best, offsets);
-        }
-    }
-    if (best != lower_bound) {
-        int64_t reached;
-        int32_t *order = sorted(&p, ORDER_START);
-        WL_TRY_PTR(order, err);
-        place_in_order(&p, order, &reached);
-        keep_better(&p, reached, &best, offsets);
-    }
+    WL_TRY(place_all(&p));
     for (int32_t i = 0; i < count; i++) {
-        buffers[i].offset_bytes = offsets[i];
+        buffers[i].offset_bytes = p.offsets[i];
     }
-    *extent = best < 0 ? 0 : best;
+    *extent = p.best;
     return WL_OK;
 }

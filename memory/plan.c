@@ -41,8 +41,7 @@ static wl_status sum_weights(const struct wl_mappings *m, struct wl_arena *scrat
     return WL_OK;
 }
 
-/* ---- KV cache
- * -------------------------------------------------------------------------------------- */
+/* ---- KV cache -------------------------------------------------------------------------------- */
 
 static bool is_kv(const struct wl_graph *g, int32_t tensor)
 {
@@ -99,8 +98,7 @@ static wl_status sum_kv(const struct wl_mappings *m, struct wl_arena *scratch, d
     return WL_OK;
 }
 
-/* ---- timeline
- * -------------------------------------------------------------------------------------- */
+/* ---- timeline -------------------------------------------------------------------------------- */
 
 /* Live bytes of the buffers per step: exact ones, and aligned ones for the bound of the plan. */
 static wl_status live_bytes(const struct lifetimes *l, int32_t steps, struct wl_arena *scratch,
@@ -182,8 +180,8 @@ static wl_status plan(const struct wl_mappings *m, struct wl_arena *arena, struc
                       struct wl_memory *out, struct wl_error *err)
 {
     struct lifetimes l;
-    int64_t *exact;
-    int64_t *aligned;
+    int64_t *exact = NULL;
+    int64_t *aligned = NULL;
     int64_t bound = 0;
     int64_t extent;
     int32_t steps = m->partition->count;

@@ -28,8 +28,7 @@ struct describer {
     struct wl_str *op_names;
 };
 
-/* ---- sizes
- * --------------------------------------------------------------------------------------- */
+/* ---- sizes ----------------------------------------------------------------------------------- */
 
 static wl_status fail_unbound(struct run *r, int32_t node, struct wl_dim d)
 {
@@ -124,8 +123,7 @@ static wl_status elems_of(struct run *r, int32_t node, int32_t tensor, int64_t *
     return WL_OK;
 }
 
-/* ---- operands
- * ------------------------------------------------------------------------------------ */
+/* ---- operands -------------------------------------------------------------------------------- */
 
 static bool is_weight(const struct wl_tensor *t, int64_t elems)
 {
@@ -235,8 +233,7 @@ static wl_status add_outputs(struct describer *d, int32_t group, int32_t node)
     return WL_OK;
 }
 
-/* ---- products
- * ------------------------------------------------------------------------------------ */
+/* ---- products -------------------------------------------------------------------------------- */
 
 /* The n-th input that is a matrix or more; WL_NONE where there are fewer. */
 static int32_t matrix_input(const struct run *r, const struct wl_node *n, int32_t nth)
@@ -301,8 +298,7 @@ static wl_status add_products(struct describer *d, int32_t group, int32_t node)
     return WL_OK;
 }
 
-/* ---- work
- * ---------------------------------------------------------------------------------------- */
+/* ---- work ------------------------------------------------------------------------------------ */
 
 static wl_status add_scaled(struct run *r, int32_t node, struct wl_dim amount, int64_t repeat,
                             int64_t *sum)
@@ -339,8 +335,7 @@ static wl_status sum_flops(struct run *r, struct wl_subgraph *s)
     return fits ? WL_OK : fail_size(r, s->anchor);
 }
 
-/* ---- what it is
- * ----------------------------------------------------------------------------------- */
+/* ---- what it is ------------------------------------------------------------------------------ */
 
 static enum wl_op_kind kind_of(const struct run *r, int32_t unit)
 {
@@ -477,8 +472,7 @@ static void set_parallelism(const struct describer *d, struct wl_subgraph *s)
     }
 }
 
-/* ---- assembly
- * ------------------------------------------------------------------------------------- */
+/* ---- assembly -------------------------------------------------------------------------------- */
 
 static wl_status describe_group(struct describer *d, int32_t group, struct wl_subgraph *s)
 {

@@ -84,8 +84,7 @@ static const struct fuse_row rows[] = {
 };
 /* clang-format on */
 
-/* ---- legality ----------------------------------------------------------------------------------
- */
+/* ---- legality -------------------------------------------------------------------------------- */
 
 /* Rows of an intermediate result that a fused pair of products keeps on chip. */
 #define HELD_ROWS 64
@@ -221,8 +220,7 @@ static enum end_reason legality(struct run *r, const struct fuse_row *row, int32
     return view_between(r, tensor);
 }
 
-/* ---- groups ------------------------------------------------------------------------------------
- */
+/* ---- groups ---------------------------------------------------------------------------------- */
 
 struct choice {
     const struct fuse_row *row;
@@ -427,8 +425,7 @@ wl_status wl_partition_fuse(struct run *r)
     return WL_OK;
 }
 
-/* ---- why groups ended --------------------------------------------------------------------------
- */
+/* ---- why groups ended ------------------------------------------------------------------------ */
 
 static const char *describe_stop(struct run *r, const struct group *grp)
 {

@@ -264,8 +264,7 @@ static bool match(struct matcher *m, int at, int32_t tensor)
     return node != WL_NONE && match_node(m, at, node);
 }
 
-/* ---- legality ----------------------------------------------------------------------------------
- */
+/* ---- legality -------------------------------------------------------------------------------- */
 
 static bool contains(const struct matcher *m, int32_t node)
 {

@@ -361,8 +361,7 @@ wl_status wl_partition_classify(struct run *r)
     return WL_OK;
 }
 
-/* ---- readers -----------------------------------------------------------------------------------
- */
+/* ---- readers --------------------------------------------------------------------------------- */
 
 static void mark_escape(struct run *r, int32_t tensor, uint8_t how)
 {
@@ -425,8 +424,7 @@ wl_status wl_partition_readers(struct run *r)
     return WL_OK;
 }
 
-/* ---- parts -------------------------------------------------------------------------------------
- */
+/* ---- parts ----------------------------------------------------------------------------------- */
 
 static enum part map_part(const struct run *r, int32_t node, const struct prim_row *row)
 {
@@ -485,8 +483,7 @@ void wl_partition_parts(struct run *r)
     }
 }
 
-/* ---- labels ------------------------------------------------------------------------------------
- */
+/* ---- labels ---------------------------------------------------------------------------------- */
 
 /* "HardSwish" -> "hard_swish"; kept short. */
 static const char *snake_case(const struct run *r, struct wl_str name)

@@ -174,8 +174,7 @@ static wl_status walker_init(struct walker *w, struct run *r)
     return WL_OK;
 }
 
-/* ---- lists of nodes -----------------------------------------------------------------------------
- */
+/* ---- lists of nodes -------------------------------------------------------------------------- */
 
 static wl_status list_nodes(struct run *r)
 {
@@ -205,8 +204,7 @@ static wl_status list_nodes(struct run *r)
     return WL_OK;
 }
 
-/* ---- execution order
- * ----------------------------------------------------------------------------- */
+/* ---- execution order ------------------------------------------------------------------------- */
 
 struct edges {
     int32_t *from; /* sources, group after group */
@@ -337,8 +335,7 @@ static wl_status renumber(struct run *r, const struct edges *e)
     return WL_OK;
 }
 
-/* ---- result -------------------------------------------------------------------------------------
- */
+/* ---- result ---------------------------------------------------------------------------------- */
 
 static int compare_ids(const void *a, const void *b)
 {

@@ -9,7 +9,7 @@
 
 #include "partition.h"
 
-/* ---- primitives: the operators that idioms are made of -------------------------------------- */
+/* ---- primitives: the operators that idioms are made of --------------------------------------- */
 
 /* Codes 1 to PRIM_COUNT - 1 name operators; the ones after are wild cards of the idiom language. */
 enum prim {
@@ -111,7 +111,7 @@ struct prim_row {
 extern const struct prim_row wl_prim_rows[];
 extern const int32_t wl_prim_row_count;
 
-/* ---- profiles ------------------------------------------------------------------------------- */
+/* ---- profiles -------------------------------------------------------------------------------- */
 
 /* What a profile can do; each row of the fusion table and of the idiom table needs one. */
 #define WL_FUSE_FEATURES(X)                                                                        \
@@ -167,8 +167,7 @@ struct profile {
 /* NULL when unknown. */
 const struct profile *wl_partition_profile(const char *name);
 
-/* ---- state of a run ---------------------------------------------------------------------------
- */
+/* ---- state of a run -------------------------------------------------------------------------- */
 
 /* What becomes of a node. */
 enum exec {
