@@ -148,9 +148,12 @@ struct wl_fe {
     struct wl_fe_op *ops;
     int32_t op_count, op_capacity;
     struct wl_strmap functions; /* "domain\1name\1overload" -> index of model->functions */
-    int32_t node_limit;         /* nodes after inlining */
-    int32_t calls;              /* of functions, so far */
-    bool unsorted;              /* a node came before one that it depends on */
+    struct wl_strmap symbols;   /* names of dims in the file */
+    struct wl_dim *symbol_dims; /* by id in symbols */
+    int32_t symbol_capacity;
+    int32_t node_limit; /* nodes after inlining */
+    int32_t calls;      /* of functions, so far */
+    bool unsorted;      /* a node came before one that it depends on */
 
     struct wl_fe_align *aligns;
     int32_t align_count, align_capacity;

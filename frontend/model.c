@@ -58,7 +58,8 @@ static wl_status tables_init(struct wl_fe *fe)
 {
     if (wl_graph_init(fe->g, &fe->m->arena, &fe->m->diags, fe->err) != WL_OK ||
         wl_strmap_init(&fe->op_names, &fe->work) != WL_OK ||
-        wl_strmap_init(&fe->functions, &fe->work) != WL_OK) {
+        wl_strmap_init(&fe->functions, &fe->work) != WL_OK ||
+        wl_strmap_init(&fe->symbols, &fe->work) != WL_OK) {
         return wl_fail_nomem(fe->err);
     }
     WL_TRY(tables_reserve(fe));
@@ -96,6 +97,10 @@ static wl_status load(struct wl_fe *fe)
 /* Exhaustion of a limit that model.c set is the file's fault. */
 static wl_status name_limit(const struct wl_fe *fe, wl_status status, size_t limit)
 {
+    if (status == WL_ERR_NOMEM && fe->g->dims.nomem && fe->m->arena.used_bytes < limit / 2) {
+        return wl_fail(fe->err, WL_ERR_LIMIT, fe->path,
+                       "its dimensions are too many different expressions; models have a few");
+    }
     if (status != WL_ERR_NOMEM ||
         (fe->m->arena.used_bytes < limit / 2 && fe->shell.used_bytes < limit / 2 &&
          fe->work.used_bytes < limit / 2)) {

@@ -60,6 +60,36 @@ bool wl_fe_type_known(const Onnx__TypeProto *tp)
     return wl_fe_type_read(tp).kind != WL_TYPE_UNKNOWN;
 }
 
+/* ---- symbols --------------------------------------------------------------------------------- */
+
+/* Models have a handful of dimension names; the pool searches its symbols one by one. */
+#define SYMBOLS_MAX 4096
+
+/* The dim of a name of the file; `data` where its size follows from data. Each name is asked once.
+ */
+static wl_status symbol_dim(struct wl_fe *fe, const char *name, bool data, struct wl_dim *out)
+{
+    int32_t before = fe->symbols.count;
+    int32_t id = wl_strmap_add(&fe->symbols, wl_str(name));
+    if (id == WL_NONE ||
+        wl_arena_reserve(&fe->work, (void **)&fe->symbol_dims, &fe->symbol_capacity, id + 1,
+                         sizeof(*fe->symbol_dims)) != WL_OK) {
+        return wl_fail_nomem(fe->err);
+    }
+    if (id >= SYMBOLS_MAX) {
+        return wl_fail(fe->err, WL_ERR_LIMIT, fe->path,
+                       "more than %d names of dimensions; models have a handful", SYMBOLS_MAX);
+    }
+    if (fe->symbols.count > before) {
+        struct wl_dim_pool *pool = &fe->g->dims;
+        bool known = !data || wl_dim_find_symbol(pool, name) != WL_NONE;
+        fe->symbol_dims[id] =
+            known ? wl_dim_symbol(pool, name) : wl_dim_data_symbol(pool, name, wl_dim_unknown());
+    }
+    *out = fe->symbol_dims[id];
+    return WL_OK;
+}
+
 /* ---- inputs --------------------------------------------------------------------------------- */
 
 static const char *param_of(const Onnx__TensorShapeProto__Dimension *d)
@@ -94,8 +124,7 @@ static wl_status input_dim(struct wl_fe *fe, int32_t tensor,
         name = wl_arena_printf(g->arena, "%s:%zu", wl_fe_tensor_z(fe, tensor), axis);
         WL_TRY_PTR(name, fe->err);
     }
-    *out = wl_dim_symbol(&g->dims, name);
-    return WL_OK;
+    return symbol_dim(fe, name, false, out);
 }
 
 wl_status wl_fe_type_input(struct wl_fe *fe, int32_t tensor, const Onnx__TypeProto *tp,
@@ -144,20 +173,15 @@ static void mismatch(struct wl_fe *fe, int32_t tensor, const char *what)
 }
 
 /* A declared dim for one that inference left unknown. */
-static struct wl_dim declared_dim(struct wl_fe *fe, const Onnx__TensorShapeProto__Dimension *d)
+static wl_status declared_dim(struct wl_fe *fe, const Onnx__TensorShapeProto__Dimension *d,
+                              struct wl_dim *out)
 {
-    if (d->value_case == DIM_CASE(DIM_VALUE)) {
-        return fe->old_batch == 0 && d->dim_value >= 0 ? wl_dim_known(d->dim_value)
-                                                       : wl_dim_unknown();
-    }
     const char *name = param_of(d);
-    if (name == NULL) {
-        return wl_dim_unknown();
+    *out = wl_dim_unknown();
+    if (d->value_case == DIM_CASE(DIM_VALUE) && fe->old_batch == 0 && d->dim_value >= 0) {
+        *out = wl_dim_known(d->dim_value);
     }
-    if (wl_dim_find_symbol(&fe->g->dims, name) != WL_NONE) {
-        return wl_dim_symbol(&fe->g->dims, name);
-    }
-    return wl_dim_data_symbol(&fe->g->dims, name, wl_dim_unknown());
+    return name == NULL ? WL_OK : symbol_dim(fe, name, true, out);
 }
 
 /* Shapes are shared between tensors: one is copied before it is changed. */
@@ -184,7 +208,7 @@ static wl_status take_shape(struct wl_fe *fe, int32_t tensor, const Onnx__Tensor
     struct wl_dim *dims = WL_ARRAY(fe->g->arena, struct wl_dim, shape->n_dim);
     WL_TRY_PTR(dims, fe->err);
     for (size_t i = 0; i < shape->n_dim; i++) {
-        dims[i] = declared_dim(fe, shape->dim[i]);
+        WL_TRY(declared_dim(fe, shape->dim[i], &dims[i]));
     }
     fe->g->tensors[tensor].rank = (int32_t)shape->n_dim;
     fe->g->tensors[tensor].dims = dims;
@@ -205,7 +229,8 @@ static wl_status merge_shape(struct wl_fe *fe, int32_t tensor, const Onnx__Tenso
     for (int32_t i = 0; i < t->rank; i++) {
         const Onnx__TensorShapeProto__Dimension *d = shape->dim[i];
         if (wl_dim_is_unknown(t->dims[i])) {
-            struct wl_dim dim = declared_dim(fe, d);
+            struct wl_dim dim;
+            WL_TRY(declared_dim(fe, d, &dim));
             if (!wl_dim_is_unknown(dim)) {
                 WL_TRY(refine_dim(fe, tensor, i, dim, &copied));
             }
