@@ -131,12 +131,14 @@ static enum wl_node_status status_of(const struct wl_op *op, const struct wl_wor
     return (op->flags & WL_OPF_APPROX) != 0 ? WL_NODE_APPROXIMATED : WL_NODE_MODELLED;
 }
 
-static wl_status count_node(struct wl_graph *g, int32_t id, struct wl_error *err)
+/* g->work[id] starts as `blank`. */
+static wl_status count_node(struct wl_graph *g, int32_t id, const struct wl_work *blank,
+                            struct wl_error *err)
 {
     char where[192];
     struct wl_node *n = &g->nodes[id];
     struct wl_work *w = &g->work[id];
-    *w = empty_work();
+    *w = *blank;
     if (n->status == WL_NODE_FOLDED) {
         return WL_OK;
     }
@@ -163,10 +165,11 @@ static wl_status count_node(struct wl_graph *g, int32_t id, struct wl_error *err
 
 wl_status wl_ops_count(struct wl_graph *g, struct wl_error *err)
 {
-    g->work = WL_ARRAY(g->arena, struct wl_work, g->node_count);
+    const struct wl_work blank = empty_work();
+    g->work = wl_arena_alloc(g->arena, (size_t)g->node_count * sizeof(*g->work));
     WL_TRY_PTR(g->work, err);
     for (int32_t id = 0; id < g->node_count; id++) {
-        WL_TRY(count_node(g, id, err));
+        WL_TRY(count_node(g, id, &blank, err));
     }
     return WL_OK;
 }
