@@ -34,6 +34,7 @@ int wl_cmd_compare(int argc, char **argv);
 int wl_cmd_sweep(int argc, char **argv);
 int wl_cmd_graph(int argc, char **argv);
 int wl_cmd_hw(int argc, char **argv);
+int wl_cmd_measure(int argc, char **argv);
 int wl_cmd_models(int argc, char **argv);
 int wl_cmd_power(int argc, char **argv);
 
@@ -86,6 +87,8 @@ int wl_cli_exit_code(wl_status code);
  */
 wl_status wl_cli_registry_roots(struct wl_arena *arena, const char *option, const char *roots[4],
                                 int32_t *count, struct wl_error *err) WL_MUST_CHECK;
+/* What wattline itself writes about this host goes there (it need not exist); NULL without a HOME. */
+const char *wl_cli_host_dir(struct wl_arena *arena);
 /* The directory of zoo models, or NULL when there is none. */
 const char *wl_cli_models_dir(struct wl_arena *arena, const char *option);
 

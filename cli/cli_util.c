@@ -92,7 +92,7 @@ static const char *data_dir(struct wl_arena *arena, const char *name)
     return NULL;
 }
 
-static const char *host_dir(struct wl_arena *arena)
+const char *wl_cli_host_dir(struct wl_arena *arena)
 {
     const char *own = getenv("WATTLINE_HOST_DIR");
     if (own != NULL && *own != '\0') {
@@ -128,7 +128,7 @@ wl_status wl_cli_registry_roots(struct wl_arena *arena, const char *option, cons
     if (main_root != NULL) {
         roots[(*count)++] = main_root;
     }
-    const char *host = host_dir(arena);
+    const char *host = wl_cli_host_dir(arena);
     if (host != NULL && wl_path_is_dir(host)) {
         roots[(*count)++] = host;
     }

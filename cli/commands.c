@@ -17,6 +17,8 @@ static const struct wl_command commands[] = {
     {"power", "ID | --list", "power profiles of a device side by side", wl_cmd_power},
     {"models", "list | path NAME | materialize NAME --output F.onnx", "the model zoo",
      wl_cmd_models},
+    {"measure", "[options] -- COMMAND...", "time and energy of a run, from this machine's meters",
+     wl_cmd_measure},
 };
 
 static void print_usage(FILE *to)

@@ -85,6 +85,7 @@ struct wl_meter_channel {
     const char *scope;  /* "package", "core", "dram", "gpu", "rail", "machine" ... */
     const char *note;   /* the meter's limits, what happened to it; may be "" */
     int32_t counted;    /* 1: part of the total; 0: contained in another one, or unknown */
+    int32_t incomplete; /* 1: it failed during the region; the note says how */
     double energy_j, average_power_w, peak_power_w;
     double update_s;                             /* mean time between changes of the counter */
     double utilization, clock_hz, temperature_c; /* means; temperature: the highest */

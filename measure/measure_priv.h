@@ -154,6 +154,7 @@ double wl_clock_s(void); /* monotonic */
 /* sampler.c, with the lock held (or before anything runs). */
 void wl_meter_price(struct wl_meter *m);
 double wl_channel_energy_j(const struct wl_meter *m, const struct wl_channel *c);
+bool wl_channel_complete(const struct wl_meter *m, const struct wl_channel *c);
 bool wl_channel_stuck(const struct wl_meter *m, const struct wl_channel *c);
 void wl_series_reset(struct wl_meter *m);
 void wl_series_add(struct wl_meter *m, double t);

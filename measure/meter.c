@@ -398,6 +398,7 @@ wl_status wl_meter_channel_read(struct wl_meter *m, int32_t index, struct wl_met
         .scope = scope_names[c->scope],
         .note = note_of(m, c),
         .counted = c->counted ? 1 : 0,
+        .incomplete = m->measured && !wl_channel_complete(m, c) ? 1 : 0,
         .energy_j = energy,
         .average_power_w = average,
         .peak_power_w = isnan(energy) ? (double)NAN : fmax(r->peak_w, average),

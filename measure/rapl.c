@@ -7,6 +7,9 @@
  * (CVE-2020-8694). intel-rapl-mmio zones show a package's counter a second time and are used only
  * where there is no other.
  */
+#if defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+#endif
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -242,6 +245,22 @@ static wl_status report_failures(struct wl_meter *m, const char *tree, const str
     return WL_OK;
 }
 
+/* The processor says so (CPUID leaf 1, ECX bit 31); of a recorded tree it says nothing. */
+static bool in_virtual_machine(const struct wl_meter *m)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    unsigned int a;
+    unsigned int b;
+    unsigned int c = 0;
+    unsigned int d;
+    return strcmp(m->root, "/sys") == 0 && __get_cpuid(1, &a, &b, &c, &d) != 0 &&
+           (c & (1u << 31)) != 0;
+#else
+    (void)m;
+    return false;
+#endif
+}
+
 static wl_status probe_rapl(struct wl_meter *m, struct wl_error *err)
 {
     struct zones zs = {0};
@@ -250,6 +269,10 @@ static wl_status probe_rapl(struct wl_meter *m, struct wl_error *err)
     const char *tree = wl_arena_printf(&m->arena, "%s/class/powercap", m->root);
     WL_TRY_PTR(tree, err);
     WL_TRY(find_zones(m, tree, &zs, err));
+    if (zs.count == 0 && in_virtual_machine(m)) {
+        return wl_meter_lacks(m, "rapl", "measure on the host itself: it keeps the meters", err,
+                              "no zones in %s: this is a virtual machine", tree);
+    }
     if (zs.count == 0) {
         return wl_meter_lacks(
             m, "rapl", "sudo modprobe intel_rapl_msr", err,

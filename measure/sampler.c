@@ -345,7 +345,7 @@ double wl_channel_energy_j(const struct wl_meter *m, const struct wl_channel *c)
     return c->has[WL_LOOK_COUNTER] ? (double)r->total_uj * 1e-6 : r->integral_j;
 }
 
-static bool is_complete(const struct wl_meter *m, const struct wl_channel *c)
+bool wl_channel_complete(const struct wl_meter *m, const struct wl_channel *c)
 {
     const struct wl_channel_run *r = &c->run;
     return r->started && !r->failing && !r->late_start && r->resets == 0 && !wl_channel_stuck(m, c);
@@ -367,7 +367,7 @@ wl_status wl_meter_read(struct wl_meter *m, struct wl_meter_total *out, struct w
         const struct wl_channel *c = m->channels[i];
         double energy = wl_channel_energy_j(m, c);
         if (c->counted) {
-            t.incomplete += is_complete(m, c) ? 0 : 1;
+            t.incomplete += wl_channel_complete(m, c) ? 0 : 1;
             t.counted += isnan(energy) ? 0 : 1;
             sum += isnan(energy) ? 0.0 : energy;
         }
