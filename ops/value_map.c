@@ -366,9 +366,8 @@ static struct num calc_nums(const struct wl_op_ctx *c, enum calc k, enum wl_dtyp
                             struct num a, struct num b)
 {
     if (wl_op_is_integer(type)) {
-        if (a.integral && !b.integral) { /* Pow of an integer by a float */
-            b = num_int(num_dim(b));
-        }
+        a = num_int(num_dim(a)); /* a file may mix types: Pow of an integer by a float is legal */
+        b = num_int(num_dim(b));
         return num_int(calc_ints(c, k, a.d, b.d));
     }
     if (a.integral || b.integral) {
