@@ -120,6 +120,7 @@ static void visit(const struct wl_field_table *t, const char *file, const char *
                                     .type = wl_field_type_text(f),
                                     .required = f->required,
                                     .ranged = is_number(f),
+                                    .described = f->table != NULL && f->table->described,
                                     .min = f->min,
                                     .max = f->max,
                                     .names = f->names};

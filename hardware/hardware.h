@@ -215,6 +215,7 @@ struct wl_hw_field {
     const char *path; /* "/units/count": array indices left out */
     const char *type; /* in words */
     bool required, ranged;
+    bool described; /* an object that takes source, basis, reason, note */
     double min, max;
     const char *const *names; /* of an enumeration, NULL-terminated; else NULL */
 };

@@ -288,7 +288,7 @@ static void pipe_precisions(struct cursor *c, bool *precisions)
     }
 }
 
-/* "pipes": [{"ops_per_cycle": {"fp32": ...}}] */
+/* "pipes": [{"kind": ..., "ops_per_cycle": {"fp32": ...}}]; special units compute no products. */
 static void pipes(struct cursor *c, bool *precisions)
 {
     if (!take(c, '[')) {
@@ -297,16 +297,23 @@ static void pipes(struct cursor *c, bool *precisions)
     }
     while (next_item(c)) {
         struct wl_str key;
+        bool found[WL_PREC_COUNT] = {false}, special = false;
         if (!take(c, '{')) {
             skip(c);
             continue;
         }
         while (next_key(c, &key)) {
             if (wl_str_is(key, "ops_per_cycle")) {
-                pipe_precisions(c, precisions);
+                pipe_precisions(c, found);
+            } else if (wl_str_is(key, "kind")) {
+                const char *kind = text(c);
+                special = kind != NULL && strcmp(kind, "special") == 0;
             } else {
                 skip(c);
             }
+        }
+        for (int p = 0; p < WL_PREC_COUNT; p++) {
+            precisions[p] = precisions[p] || (found[p] && !special);
         }
     }
 }

@@ -55,9 +55,16 @@ static inline struct wl_pipe *fixture_pipe(struct wl_device *d, const char *name
 static inline void fixture_device(struct fixture *f, enum wl_hw_class class, int32_t units)
 {
     struct wl_device *d = &f->device;
-    *d = (struct wl_device){.id = "unit", .name = "unit", .vendor = "test", .class = class,
-                            .power_mode = "default", .clock_hz = GHZ, .tdp_w = 1000,
-                            .power_limit_w = 1000, .idle_w = 1, .gated_idle_w = 1};
+    *d = (struct wl_device){.id = "unit",
+                            .name = "unit",
+                            .vendor = "test",
+                            .class = class,
+                            .power_mode = "default",
+                            .clock_hz = GHZ,
+                            .tdp_w = 1000,
+                            .power_limit_w = 1000,
+                            .idle_w = 1,
+                            .gated_idle_w = 1};
     d->group_count = 1;
     d->groups[0] = (struct wl_unit_group){.name = "unit", .count = units, .clock_hz = GHZ};
     for (int e = 0; e < WL_EVENT_COUNT; e++) {
@@ -71,8 +78,8 @@ static inline void fixture_device(struct fixture *f, enum wl_hw_class class, int
                                      .dispatch_s = {0, 0, 0, 0},
                                      .gemm_efficiency = {1, 1, 1, 1},
                                      .vector_efficiency = {1, 1, 1, 1}};
-    f->options = (struct wl_map_options){
-        .policy = {WL_PREC_FP32, WL_PREC_FP32, WL_PREC_FP32}, .runtime = &f->runtime};
+    f->options = (struct wl_map_options){.policy = {WL_PREC_FP32, WL_PREC_FP32, WL_PREC_FP32},
+                                         .runtime = &f->runtime};
 }
 
 static inline void fixture_init(struct fixture *f)
@@ -80,9 +87,8 @@ static inline void fixture_init(struct fixture *f)
     memset(f, 0, sizeof(*f));
     wl_arena_init(&f->arena, 0);
     for (int i = 0; i < FIXTURE_TENSORS; i++) {
-        f->tensors[i] = (struct wl_tensor){.dtype = WL_DT_FLOAT,
-                                           .kind = WL_TENSOR_ACTIVATION,
-                                           .producer = WL_NONE};
+        f->tensors[i] = (struct wl_tensor){
+            .dtype = WL_DT_FLOAT, .kind = WL_TENSOR_ACTIVATION, .producer = WL_NONE};
     }
     f->graph.tensors = f->tensors;
     f->graph.tensor_count = FIXTURE_TENSORS;
@@ -119,11 +125,20 @@ static inline struct wl_subgraph *fixture_product(struct fixture *f, int32_t in,
     f->inputs[id][0] = (struct wl_operand){in, in_elems};
     f->weights[id][0] = (struct wl_operand){weight, weight_elems};
     f->outputs[id][0] = (struct wl_operand){out, product.g * product.m * product.n};
-    *s = (struct wl_subgraph){.id = id, .name = "s", .pattern = "gemm", .kind = WL_OPK_GEMM,
-                              .repeat = 1, .steps = 1, .products = &f->products[id],
-                              .product_count = 1, .inputs = f->inputs[id], .input_count = 1,
-                              .weights = f->weights[id], .weight_count = 1,
-                              .outputs = f->outputs[id], .output_count = 1};
+    *s = (struct wl_subgraph){.id = id,
+                              .name = "s",
+                              .pattern = "gemm",
+                              .kind = WL_OPK_GEMM,
+                              .repeat = 1,
+                              .steps = 1,
+                              .products = &f->products[id],
+                              .product_count = 1,
+                              .inputs = f->inputs[id],
+                              .input_count = 1,
+                              .weights = f->weights[id],
+                              .weight_count = 1,
+                              .outputs = f->outputs[id],
+                              .output_count = 1};
     s->macs = product.g * product.m * product.n * product.k;
     s->flops = 2 * s->macs;
     return s;
@@ -137,9 +152,16 @@ static inline struct wl_subgraph *fixture_map(struct fixture *f, int32_t in, int
     struct wl_subgraph *s = &f->subgraphs[id];
     f->inputs[id][0] = (struct wl_operand){in, elems};
     f->outputs[id][0] = (struct wl_operand){out, elems};
-    *s = (struct wl_subgraph){.id = id, .name = "s", .pattern = "elementwise", .kind = WL_OPK_MAP,
-                              .repeat = 1, .steps = 1, .inputs = f->inputs[id], .input_count = 1,
-                              .outputs = f->outputs[id], .output_count = 1};
+    *s = (struct wl_subgraph){.id = id,
+                              .name = "s",
+                              .pattern = "elementwise",
+                              .kind = WL_OPK_MAP,
+                              .repeat = 1,
+                              .steps = 1,
+                              .inputs = f->inputs[id],
+                              .input_count = 1,
+                              .outputs = f->outputs[id],
+                              .output_count = 1};
     s->ops[WL_WORK_ADDMUL] = elems;
     s->flops = elems;
     return s;
@@ -148,12 +170,12 @@ static inline struct wl_subgraph *fixture_map(struct fixture *f, int32_t in, int
 static inline void fixture_run(struct fixture *f)
 {
     struct wl_error err;
-    assert_int_equal(wl_mappers_run(&f->partition, &f->device, &f->options, &f->arena,
-                                    &f->mappings, &err),
-                     WL_OK);
-    assert_int_equal(wl_energy_dynamic(&f->mappings, &f->arena, &f->energy, &err), WL_OK);
     assert_int_equal(
-        wl_roofline_place(&f->mappings, &f->energy, &f->arena, &f->roofline, &err), WL_OK);
+        wl_mappers_run(&f->partition, &f->device, &f->options, &f->arena, &f->mappings, &err),
+        WL_OK);
+    assert_int_equal(wl_energy_dynamic(&f->mappings, &f->arena, &f->energy, &err), WL_OK);
+    assert_int_equal(wl_roofline_place(&f->mappings, &f->energy, &f->arena, &f->roofline, &err),
+                     WL_OK);
     wl_energy_static(&f->mappings, f->roofline.timings, false, &f->energy);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Hand-computed ledgers: for each architecture a small product and a convolution on made-up hardware
- * with 1 pJ per event. Every count is derived in the comment above its table.
+ * Hand-computed ledgers: for each architecture a small product and a convolution on made-up
+ * hardware with 1 pJ per event. Every count is derived in the comment above its table.
  */
 #include "map_fixture.h"
 
@@ -69,7 +69,8 @@ static void conv_of(struct fixture *f)
                     (struct wl_product){.g = 1, .m = 16, .n = 4, .k = 18, .window = &conv_window});
 }
 
-/* ---- CPU: one core, 4 lanes, 1 multiply instruction per cycle, 32 registers of 16 bytes ---------- */
+/* ---- CPU: one core, 4 lanes, 1 multiply instruction per cycle, 32 registers of 16 bytes
+ * ---------- */
 
 static void cpu_device(struct fixture *f)
 {
@@ -81,9 +82,9 @@ static void cpu_device(struct fixture *f)
 }
 
 /*
- * M = 4, N = 8 (2 vectors), K = 16. One tile of 4 rows x 2 vectors: per step 8 multiply instructions
- * (6 loads take 3 cycles), 16 x 8 + 2 x 8 + 12 = 156 cycles; smaller tiles take longer.
- *   multiply instructions 4 x 2 x 16 = 128, loads (4 + 2) x 16 = 96, stores 128 B / 16 = 8
+ * M = 4, N = 8 (2 vectors), K = 16. One tile of 4 rows x 2 vectors: per step 8 multiply
+ * instructions (6 loads take 3 cycles), 16 x 8 + 2 x 8 + 12 = 156 cycles; smaller tiles take
+ * longer. multiply instructions 4 x 2 x 16 = 128, loads (4 + 2) x 16 = 96, stores 128 B / 16 = 8
  *   iterations 16 / 4 = 4: 8 scalar instructions, 4 branches, 4 x 0.002 mispredictions
  *   instructions 128 + 104 + 8 + 4 = 244
  *   registers read (128 x 3 + 104 / 2) x 16 = 6,976 B, written (128 + 52) x 16 = 2,880 B
@@ -154,7 +155,8 @@ static void test_cpu_conv(void **state)
     fixture_done(&f);
 }
 
-/* ---- GPU: one SM, 32 MACs per cycle, 128 B per cycle of shared memory ------------------------------ */
+/* ---- GPU: one SM, 32 MACs per cycle, 128 B per cycle of shared memory
+ * ------------------------------ */
 
 static void gpu_device(struct fixture *f)
 {
@@ -210,10 +212,10 @@ static void test_gpu_gemm(void **state)
 
 /*
  * The convolution, M = 16, N = 4, K = 18: tiles of 32 x 32 and 16 x 64 take (1,024 + 860) / 32 =
- * 58.875 cycles per step, 1,059.75 in all; the square one reads less. Padding 1,152 / (18 x 1,024) =
- * 1/16, so 18,432 padded MACs: 576 multiply instructions. Four warps of 16 x 16 read 4 x 32 x 4 x 18 =
- * 9,216 B of shared memory; l2 gives 18 x 64 x 4 = 4,608 B.
- * Input 128 B, weights 288 B, result 256 B.
+ * 58.875 cycles per step, 1,059.75 in all; the square one reads less. Padding 1,152 / (18 x 1,024)
+ * = 1/16, so 18,432 padded MACs: 576 multiply instructions. Four warps of 16 x 16 read 4 x 32 x 4 x
+ * 18 = 9,216 B of shared memory; l2 gives 18 x 64 x 4 = 4,608 B. Input 128 B, weights 288 B, result
+ * 256 B.
  */
 static void test_gpu_conv(void **state)
 {
@@ -246,7 +248,8 @@ static void test_gpu_conv(void **state)
     fixture_done(&f);
 }
 
-/* ---- TPU: one array of 4 x 4, single-buffered, weight-stationary ---------------------------------- */
+/* ---- TPU: one array of 4 x 4, single-buffered, weight-stationary
+ * ---------------------------------- */
 
 static void tpu_device(struct fixture *f)
 {
@@ -277,11 +280,11 @@ static void test_tpu_gemm(void **state)
     fixture_run(&f);
     expect_near(f.mappings.items[0].pipes[0].cycles, 108, "cycles");
     static const struct row rows[] = {
-        {"matrix_mac_fp32", 480},     {"operand_forward", 3840}, {"weight_load", 240},
-        {"weight_shift", 360},        {"accumulator_read", 576}, {"accumulator_write", 576},
-        {"ub_read", 880 + 192},       {"ub_write", 192 + 560},   {"dram_read", 560},
-        {"dram_write", 192},          {"dma_byte", 752},         {"instruction_decode", 12},
-        {"dma_setup", 3},             {"tile_loop", 6},          {"launch", 1},
+        {"matrix_mac_fp32", 480}, {"operand_forward", 3840}, {"weight_load", 240},
+        {"weight_shift", 360},    {"accumulator_read", 576}, {"accumulator_write", 576},
+        {"ub_read", 880 + 192},   {"ub_write", 192 + 560},   {"dram_read", 560},
+        {"dram_write", 192},      {"dma_byte", 752},         {"instruction_decode", 12},
+        {"dma_setup", 3},         {"tile_loop", 6},          {"launch", 1},
     };
     expect_ledger(&f, rows, (int32_t)WL_ARRAY_LEN(rows));
     fixture_done(&f);
@@ -289,8 +292,8 @@ static void test_tpu_gemm(void **state)
 
 /*
  * The convolution: ceil(18/4) x 1 = 5 folds of 2 x 4 + 4 + 16 - 2 = 26 cycles. 1,152 MACs; weights
- * 72 x 4 = 288 B; 64 results x 5 passes x 4 B; the edge reads the patches once, 16 x 18 x 4 = 1,152 B,
- * and the weights. Input 128 B, result 256 B.
+ * 72 x 4 = 288 B; 64 results x 5 passes x 4 B; the edge reads the patches once, 16 x 18 x 4 = 1,152
+ * B, and the weights. Input 128 B, result 256 B.
  */
 static void test_tpu_conv(void **state)
 {
@@ -302,17 +305,18 @@ static void test_tpu_conv(void **state)
     fixture_run(&f);
     expect_near(f.mappings.items[0].pipes[0].cycles, 130, "cycles");
     static const struct row rows[] = {
-        {"matrix_mac_fp32", 1152},     {"operand_forward", 9216},  {"weight_load", 288},
-        {"weight_shift", 432},         {"accumulator_read", 1280}, {"accumulator_write", 1280},
-        {"ub_read", 1440 + 256},       {"ub_write", 256 + 416},    {"dram_read", 416},
-        {"dram_write", 256},           {"dma_byte", 672},          {"instruction_decode", 10},
-        {"dma_setup", 3},              {"tile_loop", 5},           {"launch", 1},
+        {"matrix_mac_fp32", 1152}, {"operand_forward", 9216},  {"weight_load", 288},
+        {"weight_shift", 432},     {"accumulator_read", 1280}, {"accumulator_write", 1280},
+        {"ub_read", 1440 + 256},   {"ub_write", 256 + 416},    {"dram_read", 416},
+        {"dram_write", 256},       {"dma_byte", 672},          {"instruction_decode", 10},
+        {"dma_setup", 3},          {"tile_loop", 5},           {"launch", 1},
     };
     expect_ledger(&f, rows, (int32_t)WL_ARRAY_LEN(rows));
     fixture_done(&f);
 }
 
-/* ---- KPU: one tile of 4 x 4 PEs, program of 100 bytes ---------------------------------------------- */
+/* ---- KPU: one tile of 4 x 4 PEs, program of 100 bytes
+ * ---------------------------------------------- */
 
 static void kpu_device(struct fixture *f)
 {
@@ -332,11 +336,10 @@ static void kpu_device(struct fixture *f)
 
 /*
  * M = 8, N = 6, K = 10: 2 x 2 blocks of 10 + 4 + 4 - 2 = 16 cycles.
- *   injected 4 blocks x (4 rows + 3 columns in use) x 10 = 280 elements, 1,120 B; extracted 48, 192 B
- *   operands travel PE to PE 2 x 480 x 4 B; results pass the accumulators once, 192 B
- *   weights (240 B) stayed in l3; the input (320 B) comes from main memory; result 192 B
- *   crossing l1 | l2 and l2 | l3: 560 + 192; l3 | dram: 320 + 192
- *   mesh: what crosses l3 travels (1 + 2) / 3 = 1 hop
+ *   injected 4 blocks x (4 rows + 3 columns in use) x 10 = 280 elements, 1,120 B; extracted 48, 192
+ * B operands travel PE to PE 2 x 480 x 4 B; results pass the accumulators once, 192 B weights (240
+ * B) stayed in l3; the input (320 B) comes from main memory; result 192 B crossing l1 | l2 and l2 |
+ * l3: 560 + 192; l3 | dram: 320 + 192 mesh: what crosses l3 travels (1 + 2) / 3 = 1 hop
  */
 static void test_kpu_gemm(void **state)
 {
@@ -348,14 +351,30 @@ static void test_kpu_gemm(void **state)
     fixture_run(&f);
     expect_near(f.mappings.items[0].pipes[0].cycles, 64, "cycles");
     static const struct row rows[] = {
-        {"matrix_mac_fp32", 480},  {"accumulator_read", 192}, {"accumulator_write", 192},
-        {"pe_stream", 3840},       {"l1_read", 1120 + 192},   {"l1_write", 192 + 560},
-        {"l2_read", 560 + 192},    {"l2_write", 192 + 560},   {"l3_read", 560 + 192},
-        {"l3_write", 192 + 320},   {"dram_read", 320},        {"dram_write", 192},
-        {"noc_hop", 752},          {"streamer", 752},         {"block_mover", 752},
-        {"dma_byte", 512},         {"injection", 1120},       {"extraction", 192},
-        {"instruction_decode", 4}, {"dma_setup", 1},          {"token_match", 328},
-        {"token_route", 328},      {"token_dispatch", 328},   {"program_load", 100},
+        {"matrix_mac_fp32", 480},
+        {"accumulator_read", 192},
+        {"accumulator_write", 192},
+        {"pe_stream", 3840},
+        {"l1_read", 1120 + 192},
+        {"l1_write", 192 + 560},
+        {"l2_read", 560 + 192},
+        {"l2_write", 192 + 560},
+        {"l3_read", 560 + 192},
+        {"l3_write", 192 + 320},
+        {"dram_read", 320},
+        {"dram_write", 192},
+        {"noc_hop", 752},
+        {"streamer", 752},
+        {"block_mover", 752},
+        {"dma_byte", 512},
+        {"injection", 1120},
+        {"extraction", 192},
+        {"instruction_decode", 4},
+        {"dma_setup", 1},
+        {"token_match", 328},
+        {"token_route", 328},
+        {"token_dispatch", 328},
+        {"program_load", 100},
         {"launch", 1},
     };
     expect_ledger(&f, rows, (int32_t)WL_ARRAY_LEN(rows));
@@ -363,8 +382,8 @@ static void test_kpu_gemm(void **state)
 }
 
 /*
- * The convolution: 4 blocks of 18 + 6 = 24 cycles; injected 4 x (4 + 4) x 18 = 576 elements, 2,304 B;
- * 64 results, 256 B. Input 128 B from main memory, weights 288 B from l3.
+ * The convolution: 4 blocks of 18 + 6 = 24 cycles; injected 4 x (4 + 4) x 18 = 576 elements, 2,304
+ * B; 64 results, 256 B. Input 128 B from main memory, weights 288 B from l3.
  */
 static void test_kpu_conv(void **state)
 {
@@ -376,14 +395,30 @@ static void test_kpu_conv(void **state)
     fixture_run(&f);
     expect_near(f.mappings.items[0].pipes[0].cycles, 96, "cycles");
     static const struct row rows[] = {
-        {"matrix_mac_fp32", 1152}, {"accumulator_read", 256}, {"accumulator_write", 256},
-        {"pe_stream", 9216},       {"l1_read", 2304 + 256},   {"l1_write", 256 + 416},
-        {"l2_read", 416 + 256},    {"l2_write", 256 + 416},   {"l3_read", 416 + 256},
-        {"l3_write", 256 + 128},   {"dram_read", 128},        {"dram_write", 256},
-        {"noc_hop", 672},          {"streamer", 672},         {"block_mover", 672},
-        {"dma_byte", 384},         {"injection", 2304},       {"extraction", 256},
-        {"instruction_decode", 4}, {"dma_setup", 1},          {"token_match", 640},
-        {"token_route", 640},      {"token_dispatch", 640},   {"program_load", 100},
+        {"matrix_mac_fp32", 1152},
+        {"accumulator_read", 256},
+        {"accumulator_write", 256},
+        {"pe_stream", 9216},
+        {"l1_read", 2304 + 256},
+        {"l1_write", 256 + 416},
+        {"l2_read", 416 + 256},
+        {"l2_write", 256 + 416},
+        {"l3_read", 416 + 256},
+        {"l3_write", 256 + 128},
+        {"dram_read", 128},
+        {"dram_write", 256},
+        {"noc_hop", 672},
+        {"streamer", 672},
+        {"block_mover", 672},
+        {"dma_byte", 384},
+        {"injection", 2304},
+        {"extraction", 256},
+        {"instruction_decode", 4},
+        {"dma_setup", 1},
+        {"token_match", 640},
+        {"token_route", 640},
+        {"token_dispatch", 640},
+        {"program_load", 100},
         {"launch", 1},
     };
     expect_ledger(&f, rows, (int32_t)WL_ARRAY_LEN(rows));

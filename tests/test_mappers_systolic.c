@@ -43,8 +43,7 @@ static const struct gemm_case cases[] = {
 
 static double cycles_of(const struct gemm_case *c, enum wl_dataflow dataflow)
 {
-    struct wl_systolic a = {
-        .rows = c->rows, .cols = c->cols, .arrays = 1, .dataflow = dataflow};
+    struct wl_systolic a = {.rows = c->rows, .cols = c->cols, .arrays = 1, .dataflow = dataflow};
     return wl_systolic_plan(&a, c->g, c->m, c->n, c->k).cycles;
 }
 
@@ -83,7 +82,7 @@ static void test_mapper_agrees(void **state)
             fixture_product(&f, 0, c->g * c->m * c->k, 1, c->g * c->k * c->n, 2,
                             (struct wl_product){.g = c->g, .m = c->m, .n = c->n, .k = c->k});
             fixture_run(&f);
-            double want = flows[k] == WL_DATAFLOW_OS ? c->os
+            double want = flows[k] == WL_DATAFLOW_OS   ? c->os
                           : flows[k] == WL_DATAFLOW_WS ? c->ws
                                                        : c->is;
             expect_near(f.mappings.items[0].pipes[0].cycles, want, c->what);
@@ -136,8 +135,10 @@ static void test_monotonic(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_single_buffered), cmocka_unit_test(test_mapper_agrees),
-        cmocka_unit_test(test_double_buffered), cmocka_unit_test(test_monotonic),
+        cmocka_unit_test(test_single_buffered),
+        cmocka_unit_test(test_mapper_agrees),
+        cmocka_unit_test(test_double_buffered),
+        cmocka_unit_test(test_monotonic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
