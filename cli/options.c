@@ -24,32 +24,49 @@ static const struct wl_option *find_option(const struct wl_cli_parse *p, const c
     return NULL;
 }
 
+static int option_width(const struct wl_option *o)
+{
+    return (int)(strlen(o->name) + (o->arg == NULL ? 0 : strlen(o->arg) + 1));
+}
+
+/* One option; further lines of its help stand under the first. */
+static void print_option(const struct wl_option *o, int widest)
+{
+    printf("  --%s%s%s%*s  ", o->name, o->arg == NULL ? "" : " ", o->arg == NULL ? "" : o->arg,
+           widest - option_width(o), "");
+    for (const char *h = o->help; *h != '\0'; h++) {
+        putchar(*h);
+        if (*h == '\n') {
+            printf("%*s", widest + 6, "");
+        }
+    }
+    putchar('\n');
+}
+
+/* An option of an earlier table hides one of the same name in a later table. */
+static bool hidden(const struct wl_cli_parse *p, const struct wl_option *o)
+{
+    return find_option(p, o->name, strlen(o->name)) != o;
+}
+
 static void print_help(const struct wl_cli_parse *p)
 {
-    size_t widest = 0;
-    printf("usage: wattline %s %s\n\n%s\n", p->command, p->synopsis, p->summary);
+    int widest = (int)strlen("help");
+    printf("usage: wattline %s %s\n\n%s\n\noptions:\n", p->command, p->synopsis, p->summary);
     for (const struct wl_option *const *t = p->tables; *t != NULL; t++) {
         for (const struct wl_option *o = *t; o->name != NULL; o++) {
-            size_t width = strlen(o->name) + (o->arg == NULL ? 0 : strlen(o->arg) + 1);
+            int width = option_width(o);
             widest = width > widest ? width : widest;
         }
     }
-    printf("\noptions:\n");
     for (const struct wl_option *const *t = p->tables; *t != NULL; t++) {
         for (const struct wl_option *o = *t; o->name != NULL; o++) {
-            int pad = (int)(widest - strlen(o->name) - (o->arg == NULL ? 0 : strlen(o->arg) + 1));
-            printf("  --%s%s%s%*s  ", o->name, o->arg == NULL ? "" : " ",
-                   o->arg == NULL ? "" : o->arg, pad, "");
-            for (const char *h = o->help; *h != '\0'; h++) {
-                putchar(*h);
-                if (*h == '\n') {
-                    printf("%*s", (int)widest + 6, "");
-                }
+            if (!hidden(p, o)) {
+                print_option(o, widest);
             }
-            putchar('\n');
         }
     }
-    printf("  --help%*s  this text\n", (int)widest - 4, "");
+    printf("  --help%*s  this text\n", widest - (int)strlen("help"), "");
 }
 
 static int fail_unknown(const struct wl_cli_parse *p, const char *name, size_t len)

@@ -55,7 +55,12 @@ wl_status wl_file_open(const char *path, struct wl_file *out, struct wl_error *e
 void wl_file_close(struct wl_file *f)
 {
     if (f->mapped) {
-        (void)munmap((void *)(uintptr_t)f->data, f->bytes);
+        /* munmap takes the address without const; the bytes are only unmapped. */
+        union {
+            const uint8_t *data;
+            void *address;
+        } map = {.data = f->data};
+        (void)munmap(map.address, f->bytes);
     }
     *f = (struct wl_file){0};
 }
@@ -148,8 +153,7 @@ wl_status wl_file_write(const char *path, const void *bytes, size_t count, struc
     if (temporary == NULL) {
         return wl_fail_nomem(err);
     }
-    memcpy(temporary, path, len);
-    memcpy(temporary + len, ".XXXXXX", sizeof(".XXXXXX"));
+    (void)snprintf(temporary, len + sizeof(".XXXXXX"), "%s.XXXXXX", path);
     wl_status status = write_and_rename(path, temporary, bytes, count, err);
     wl_free(temporary);
     return status;

@@ -91,7 +91,7 @@ static bool expr_same(const struct wl_expr *x, const struct wl_expr *y)
     }
     if (x->term_count == 0) {
         return x->symbol == y->symbol && same_dim(x->a, y->a) && same_dim(x->b, y->b) &&
-               memcmp(&x->factor, &y->factor, sizeof(x->factor)) == 0;
+               !(x->factor < y->factor) && !(x->factor > y->factor);
     }
     for (int32_t i = 0; i < x->term_count; i++) {
         if (x->terms[i].coef != y->terms[i].coef || monomial_cmp(&x->terms[i], &y->terms[i]) != 0) {

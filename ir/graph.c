@@ -48,6 +48,31 @@ int32_t wl_graph_add_block(struct wl_graph *g)
 
 /* ---- index ---------------------------------------------------------------------------------- */
 
+/* Blocks of each control node, chained in order, so that no attribute is searched. */
+struct block_tree {
+    int32_t *first_child; /* by node */
+    int32_t *sibling;     /* by block */
+};
+
+static wl_status build_tree(struct wl_graph *g, struct block_tree *t, struct wl_error *err)
+{
+    t->first_child = WL_ARRAY(g->arena, int32_t, g->node_count);
+    t->sibling = WL_ARRAY(g->arena, int32_t, g->block_count + 1);
+    WL_TRY_PTR(t->first_child, err);
+    WL_TRY_PTR(t->sibling, err);
+    for (int32_t i = 0; i < g->node_count; i++) {
+        t->first_child[i] = WL_NONE;
+    }
+    for (int32_t b = g->block_count - 1; b > 0; b--) {
+        int32_t parent = g->blocks[b].parent_node;
+        if (parent != WL_NONE) {
+            t->sibling[b] = t->first_child[parent];
+            t->first_child[parent] = b;
+        }
+    }
+    return WL_OK;
+}
+
 /* Bodies follow their control node. An explicit stack: bodies nest as deep as the file says. */
 static wl_status build_schedule(struct wl_graph *g, struct wl_error *err)
 {
@@ -55,48 +80,31 @@ static wl_status build_schedule(struct wl_graph *g, struct wl_error *err)
         int32_t block;
         int32_t next;
     };
+    struct block_tree tree = {0};
     g->schedule = WL_ARRAY(g->arena, int32_t, g->node_count);
     struct frame *stack = WL_ARRAY(g->arena, struct frame, g->block_count + 1);
     WL_TRY_PTR(g->schedule, err);
     WL_TRY_PTR(stack, err);
-    /* Blocks of a control node, chained so that no attribute is searched twice. */
-    int32_t *first_child = WL_ARRAY(g->arena, int32_t, g->node_count);
-    int32_t *sibling = WL_ARRAY(g->arena, int32_t, g->block_count + 1);
-    WL_TRY_PTR(first_child, err);
-    WL_TRY_PTR(sibling, err);
-    for (int32_t i = 0; i < g->node_count; i++) {
-        first_child[i] = WL_NONE;
-    }
-    for (int32_t b = g->block_count - 1; b > 0; b--) {
-        int32_t parent = g->blocks[b].parent_node;
-        if (parent != WL_NONE) {
-            sibling[b] = first_child[parent];
-            first_child[parent] = b;
-        }
-    }
-    int32_t depth = 0;
+    WL_TRY(build_tree(g, &tree, err));
+    int32_t depth = g->block_count > 0 ? 1 : 0; /* the main graph, block 0, from its first node */
     g->schedule_count = 0;
-    if (g->block_count > 0) {
-        stack[depth++] = (struct frame){0, 0};
-    }
     while (depth > 0) {
         struct frame *top = &stack[depth - 1];
         const struct wl_block *block = &g->blocks[top->block];
+        int32_t pushed = WL_NONE;
         if (top->next >= block->node_count) {
-            int32_t done = top->block;
+            pushed = top->block == 0 ? WL_NONE : tree.sibling[top->block];
             depth--;
-            if (done != 0 && sibling[done] != WL_NONE) {
-                stack[depth++] = (struct frame){sibling[done], 0};
+        } else {
+            int32_t node = block->nodes[top->next++];
+            if (g->schedule_count >= g->node_count) {
+                return wl_fail(err, WL_ERR_BUG, "graph", "a node is scheduled twice");
             }
-            continue;
+            g->schedule[g->schedule_count++] = node;
+            pushed = tree.first_child[node];
         }
-        int32_t node = block->nodes[top->next++];
-        if (g->schedule_count >= g->node_count) {
-            return wl_fail(err, WL_ERR_BUG, "graph", "a node is scheduled twice");
-        }
-        g->schedule[g->schedule_count++] = node;
-        if (first_child[node] != WL_NONE) {
-            stack[depth++] = (struct frame){first_child[node], 0};
+        if (pushed != WL_NONE) {
+            stack[depth++] = (struct frame){pushed, 0};
         }
     }
     return WL_OK;

@@ -43,6 +43,25 @@ static void walk_backward(const struct wl_partition *p, const struct wl_timing *
     }
 }
 
+/* The longest chain, first subgraph first. */
+static void trace_path(int32_t count, const struct chains *c, struct wl_concurrency *out)
+{
+    int32_t last = WL_NONE;
+    for (int32_t i = 0; i < count; i++) {
+        if (last == WL_NONE || c->earliest[i] > c->earliest[last]) {
+            last = i;
+        }
+    }
+    out->critical_path_s = last == WL_NONE ? 0 : c->earliest[last];
+    for (int32_t i = last; i != WL_NONE; i = c->previous[i]) {
+        out->critical_count++;
+    }
+    int32_t at = out->critical_count;
+    for (int32_t i = last; i != WL_NONE; i = c->previous[i]) {
+        out->critical_path[--at] = i;
+    }
+}
+
 wl_status wl_concurrency_run(const struct wl_partition *p, const struct wl_roofline *roofline,
                              struct wl_arena *arena, struct wl_concurrency *out,
                              struct wl_error *err)
@@ -60,20 +79,7 @@ wl_status wl_concurrency_run(const struct wl_partition *p, const struct wl_roofl
     WL_TRY_PTR(out->slack_s, err);
     walk_forward(p, roofline->timings, &c);
     walk_backward(p, roofline->timings, &c);
-    int32_t last = WL_NONE;
-    for (int32_t i = 0; i < p->count; i++) {
-        if (last == WL_NONE || c.earliest[i] > c.earliest[last]) {
-            last = i;
-        }
-    }
-    out->critical_path_s = last == WL_NONE ? 0 : c.earliest[last];
-    for (int32_t i = last; i != WL_NONE; i = c.previous[i]) {
-        out->critical_count++;
-    }
-    int32_t at = out->critical_count;
-    for (int32_t i = last; i != WL_NONE; i = c.previous[i]) {
-        out->critical_path[--at] = i;
-    }
+    trace_path(p->count, &c, out);
     for (int32_t i = 0; i < p->count; i++) {
         double slack = out->critical_path_s - c.earliest[i] - c.tail[i];
         out->slack_s[i] = slack > 0 ? slack : 0;

@@ -105,7 +105,7 @@ static void print_plot(const struct plot *p, struct wl_buf *out)
         while (last > 0 && p->cells[row * p->columns + last - 1] == ' ') {
             last--;
         }
-        wl_buf_add(out, p->cells + row * p->columns, (size_t)last);
+        wl_buf_add(out, &p->cells[(size_t)row * (size_t)p->columns], (size_t)last);
         wl_buf_puts(out, "\n");
     }
     wl_buf_printf(out, "%*s +", LEFT, "");
