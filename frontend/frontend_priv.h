@@ -88,12 +88,10 @@ struct wl_raise_rule;
 struct wl_fe_op {
     struct wl_str type;
     struct wl_str domain;
-    const Onnx__FunctionProto *scope; /* function in which it was found; NULL: the model */
-    const Onnx__FunctionProto *fn;    /* local function, else NULL */
+    const Onnx__FunctionProto *fn; /* local function, else NULL */
     const struct wl_op *op;
     const struct wl_raise_rule *rules;
     int32_t version;
-    int32_t next; /* same type, other domain */
 };
 
 /* An input that was not defined when its node was read. */
@@ -132,6 +130,7 @@ struct wl_fe {
     struct wl_scan scan;
     struct wl_arena shell; /* unpacked shell; also nodes that carry bodies */
     struct wl_arena work;  /* tables below */
+    struct wl_arena key;   /* strings put together, for one look-up */
 
     int32_t *tensor_of_name;              /* by name id; WL_NONE */
     const Onnx__TypeProto **type_of_name; /* declared types by name id, or NULL */
@@ -142,11 +141,9 @@ struct wl_fe {
     int32_t undo_count, undo_capacity;
     struct wl_fe_fixup *fixups;
     int32_t fixup_count, fixup_capacity;
-    struct wl_strmap op_names;
-    int32_t *op_heads; /* by id in op_names: first of its wl_fe_op entries */
-    int32_t op_head_capacity;
+    struct wl_strmap op_names; /* keys of ops */
     struct wl_fe_op *ops;
-    int32_t op_count, op_capacity;
+    int32_t op_capacity;
     struct wl_strmap functions; /* "domain\1name\1overload" -> index of model->functions */
     struct wl_strmap symbols;   /* names of dims in the file */
     struct wl_dim *symbol_dims; /* by id in symbols */

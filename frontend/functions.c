@@ -12,7 +12,7 @@
 
 #include "frontend_priv.h"
 
-#define ARGS_MAX 1024
+#define ARGS_MAX 256
 #define KEY_SEPARATOR "\1"
 
 static const char *text(const char *z)
@@ -53,10 +53,10 @@ wl_status wl_fe_functions_index(struct wl_fe *fe)
                            "function \"%.100s\" is defined twice; its name must be its own",
                            text(fn->name));
         }
-        if (fn->n_attribute + fn->n_attribute_proto > ARGS_MAX) {
+        if (fn->n_attribute + fn->n_attribute_proto > ARGS_MAX || fn->n_opset_import > ARGS_MAX) {
             return wl_fail(fe->err, WL_ERR_LIMIT, fe->path,
-                           "function \"%.100s\" has more than %d attributes", text(fn->name),
-                           ARGS_MAX);
+                           "function \"%.100s\" has more than %d attributes or operator sets",
+                           text(fn->name), ARGS_MAX);
         }
     }
     return WL_OK;

@@ -17,6 +17,8 @@
 
 #include "frontend_priv.h"
 
+#define OPSETS_MAX 256
+
 #define KIND(x) ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__##x
 
 /* ---- names ---------------------------------------------------------------------------------- */
@@ -292,65 +294,66 @@ static int32_t version_of(const struct wl_fe_env *env, const char *domain)
     return env->fn == NULL ? 0 : version_of(env->caller, domain);
 }
 
-static bool overload_empty(const Onnx__NodeProto *np)
+static int32_t version_here(const struct wl_fe *fe, const struct wl_fe_env *env, const char *domain)
 {
-    return np->overload == NULL || np->overload[0] == '\0';
+    int32_t version = version_of(env, domain);
+    /* IR versions 1 and 2 know no operator sets. */
+    return version == 0 && domain[0] == '\0' && fe->model->n_opset_import == 0 ? 1 : version;
 }
 
-static const struct wl_fe_op *op_new(struct wl_fe *fe, const Onnx__NodeProto *np,
-                                     const struct wl_fe_env *env, int32_t head)
+/* Fills the entry of a name that is met for the first time. */
+static bool op_fill(struct wl_fe *fe, const Onnx__NodeProto *np, const char *domain,
+                    int32_t version, struct wl_fe_op *op)
 {
-    if (wl_arena_reserve(&fe->work, (void **)&fe->ops, &fe->op_capacity, fe->op_count + 1,
-                         sizeof(*fe->ops)) != WL_OK) {
-        return NULL;
+    char *type_copy = wl_arena_strndup(fe->g->arena, np->op_type, strlen(np->op_type));
+    char *domain_copy = wl_arena_strndup(fe->g->arena, domain, strlen(domain));
+    if (type_copy == NULL || domain_copy == NULL) {
+        return false;
     }
-    struct wl_fe_op *op = &fe->ops[fe->op_count];
-    const char *domain = same_domain(np->domain, "") ? "" : np->domain;
-    *op = (struct wl_fe_op){.type = fe->op_names.names[head], .scope = env->fn};
-    char *copy = wl_arena_strndup(fe->g->arena, domain, strlen(domain));
-    if (copy == NULL) {
-        return NULL;
-    }
-    op->domain = wl_str(copy);
-    op->version = version_of(env, domain);
-    if (op->version == 0 && op->domain.len == 0 && fe->model->n_opset_import == 0) {
-        op->version = 1; /* IR versions 1 and 2 know no operator sets */
-    }
+    op->type = wl_str(type_copy);
+    op->domain = wl_str(domain_copy);
+    op->version = version;
     op->fn = wl_fe_function_find(fe, np);
     op->op = wl_op_find(op->domain, op->type);
-    op->rules = op->domain.len == 0 && op->version > 0 ? wl_raise_find(op->type) : NULL;
-    op->next = fe->op_heads[head];
-    fe->op_heads[head] = fe->op_count++;
-    return op;
+    op->rules = op->domain.len == 0 && version > 0 ? wl_raise_find(op->type) : NULL;
+    return true;
 }
 
-/* NULL on exhaustion. The entry lives until the next call. */
+/*
+ * One entry for each (type, domain, overload, version). The key is the type alone for what nearly
+ * every node is: an operator of the default domain in the model's own scope. NULL on exhaustion;
+ * the entry lives until the next call.
+ */
 static const struct wl_fe_op *op_find(struct wl_fe *fe, const Onnx__NodeProto *np,
                                       const struct wl_fe_env *env)
 {
-    struct wl_str type = wl_str(np->op_type);
+    const char *domain = same_domain(np->domain, "") ? "" : np->domain;
+    bool plain =
+        env->fn == NULL && domain[0] == '\0' && (np->overload == NULL || np->overload[0] == '\0');
+    struct wl_arena_mark mark = wl_arena_mark(&fe->key);
     int32_t before = fe->op_names.count;
-    int32_t id = wl_strmap_find(&fe->op_names, type);
-    if (id == WL_NONE) {
-        char *copy = wl_arena_strndup(fe->g->arena, type.data, type.len);
-        id = copy == NULL ? WL_NONE
-                          : wl_strmap_add_static(&fe->op_names, (struct wl_str){copy, type.len});
+    int32_t version = 0;
+    int32_t id;
+    if (plain) {
+        id = wl_strmap_add(&fe->op_names, wl_str(np->op_type));
+    } else {
+        version = version_here(fe, env, domain);
+        char *key = wl_arena_printf(&fe->key, "%s\1%s\1%s\1%d", np->op_type, domain,
+                                    np->overload == NULL ? "" : np->overload, (int)version);
+        id = key == NULL ? WL_NONE : wl_strmap_add(&fe->op_names, wl_str(key));
+        wl_arena_reset(&fe->key, mark);
     }
-    if (id == WL_NONE || wl_arena_reserve(&fe->work, (void **)&fe->op_heads, &fe->op_head_capacity,
-                                          id + 1, sizeof(*fe->op_heads)) != WL_OK) {
+    if (id == WL_NONE || wl_arena_reserve(&fe->work, (void **)&fe->ops, &fe->op_capacity, id + 1,
+                                          sizeof(*fe->ops)) != WL_OK) {
         return NULL;
     }
     if (fe->op_names.count > before) {
-        fe->op_heads[id] = WL_NONE;
-    }
-    for (int32_t i = fe->op_heads[id]; i != WL_NONE; i = fe->ops[i].next) {
-        const struct wl_fe_op *op = &fe->ops[i];
-        if (op->scope == env->fn && same_domain(op->domain.data, np->domain) &&
-            overload_empty(np)) {
-            return op;
+        version = plain ? version_here(fe, env, domain) : version;
+        if (!op_fill(fe, np, domain, version, &fe->ops[id])) {
+            return NULL;
         }
     }
-    return op_new(fe, np, env, id);
+    return &fe->ops[id];
 }
 
 /* ---- nodes ---------------------------------------------------------------------------------- */
@@ -728,6 +731,11 @@ static wl_status opsets_import(struct wl_fe *fe)
     if (m->n_opset_import == 0 && m->has_ir_version && m->ir_version >= 3) {
         return wl_fail(fe->err, WL_ERR_PARSE, fe->path,
                        "the model imports no operator set; expected opset_import (truncated?)");
+    }
+    if (m->n_opset_import > OPSETS_MAX) {
+        return wl_fail(fe->err, WL_ERR_LIMIT, fe->path,
+                       "the model imports more than %d operator sets; models import a few",
+                       OPSETS_MAX);
     }
     g->opsets = WL_ARRAY(g->arena, struct wl_opset, m->n_opset_import);
     WL_TRY_PTR(g->opsets, fe->err);

@@ -6,12 +6,40 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "frontend_priv.h"
 
 #define FREE_BYTES ((size_t)80 << 20)
 #define GRAPH_FACTOR 48
 #define NODES_FREE 200000 /* nodes after inlining, beyond 64 for each node in the file */
+
+#define NODE_BYTES 512 /* of the ir for a node and its tensor, at least */
+#define POPULATE_BYTES ((size_t)256 << 10)
+#define PAGE_BYTES ((size_t)4096)
+
+/*
+ * Has the kernel provide the memory that the ir will certainly need at once: a page fault for each
+ * 4 KiB costs as much as importing two nodes. The arena keeps the chunk for its next allocations.
+ */
+static void populate(struct wl_arena *arena, size_t bytes)
+{
+#ifdef MADV_POPULATE_WRITE
+    if (bytes < POPULATE_BYTES) {
+        return;
+    }
+    struct wl_arena_mark mark = wl_arena_mark(arena);
+    uintptr_t at = (uintptr_t)wl_arena_alloc(arena, bytes);
+    if (at != 0) {
+        uintptr_t first = (at + PAGE_BYTES - 1) & ~(uintptr_t)(PAGE_BYTES - 1);
+        (void)madvise((void *)first, (at + bytes - first) & ~(PAGE_BYTES - 1), MADV_POPULATE_WRITE);
+        wl_arena_reset(arena, mark);
+    }
+#else
+    (void)arena;
+    (void)bytes;
+#endif
+}
 
 static void *unpack_alloc(void *data, size_t size)
 {
@@ -56,6 +84,7 @@ static wl_status tables_reserve(struct wl_fe *fe)
 
 static wl_status tables_init(struct wl_fe *fe)
 {
+    populate(&fe->m->arena, (size_t)fe->scan.node_count * NODE_BYTES);
     if (wl_graph_init(fe->g, &fe->m->arena, &fe->m->diags, fe->err) != WL_OK ||
         wl_strmap_init(&fe->op_names, &fe->work) != WL_OK ||
         wl_strmap_init(&fe->functions, &fe->work) != WL_OK ||
@@ -97,13 +126,13 @@ static wl_status load(struct wl_fe *fe)
 /* Exhaustion of a limit that model.c set is the file's fault. */
 static wl_status name_limit(const struct wl_fe *fe, wl_status status, size_t limit)
 {
-    if (status == WL_ERR_NOMEM && fe->g->dims.nomem && fe->m->arena.used_bytes < limit / 2) {
+    if (status == WL_ERR_NOMEM && fe->g->dims.nomem && fe->m->arena.used_bytes < limit / 4) {
         return wl_fail(fe->err, WL_ERR_LIMIT, fe->path,
                        "its dimensions are too many different expressions; models have a few");
     }
     if (status != WL_ERR_NOMEM ||
-        (fe->m->arena.used_bytes < limit / 2 && fe->shell.used_bytes < limit / 2 &&
-         fe->work.used_bytes < limit / 2)) {
+        (fe->m->arena.used_bytes < limit / 4 && fe->shell.used_bytes < limit / 4 &&
+         fe->work.used_bytes < limit / 4)) {
         return status;
     }
     return wl_fail(fe->err, WL_ERR_LIMIT, fe->path,
@@ -122,6 +151,7 @@ static wl_status load_file(const struct wl_file *file, struct wl_fe *fe)
     wl_arena_init(&m->arena, limit);
     wl_arena_init(&fe->shell, limit);
     wl_arena_init(&fe->work, limit);
+    wl_arena_init(&fe->key, limit);
     wl_diag_init(&m->diags, &m->arena);
     m->file_bytes = (int64_t)file->bytes;
     m->path = wl_arena_strndup(&m->arena, fe->path, strlen(fe->path));
@@ -129,6 +159,7 @@ static wl_status load_file(const struct wl_file *file, struct wl_fe *fe)
     status = name_limit(fe, status, limit);
     wl_arena_done(&fe->shell);
     wl_arena_done(&fe->work);
+    wl_arena_done(&fe->key);
     wl_scan_done(&fe->scan);
     if (status != WL_OK) {
         wl_arena_done(&m->arena);
