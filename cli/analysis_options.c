@@ -193,8 +193,12 @@ static wl_status set_runtime(void *target, const char *value, struct wl_error *e
 
 static wl_status set_calibration(void *target, const char *value, struct wl_error *err)
 {
-    (void)err;
-    self(target)->request.calibration = value;
+    if (strcmp(value, "none") != 0) {
+        return wl_fail(err, WL_ERR_UNSUPPORTED, "--calibration",
+                       "predictions do not use calibrations yet, only specifications; write none, "
+                       "and see wattline hw calibrations for the measured figures");
+    }
+    self(target)->request.calibration = NULL;
     return WL_OK;
 }
 
@@ -276,7 +280,8 @@ const struct wl_option wl_device_options[] = {
     {"power-mode", "M", "power mode of the device (hw show ID lists them)", set_power_mode},
     {"threads", "N", "cores used on a CPU (default all)", set_threads},
     {"runtime", "NAME", "runtime profile: generic, onnxruntime, tensorrt ...", set_runtime},
-    {"calibration", "K=V,..", "select a calibration, or none", set_calibration},
+    {"calibration", "none", "predict from the specification (the only basis so far)",
+     set_calibration},
     {"cold", NULL, "the first inference, nothing resident, instead of the steady state", set_cold},
     {"power-gating", NULL, "switch idle units off where the device can", set_gating},
     {"dataflow", "D", "of a systolic array: weight-, output-, input- or row-stationary",
