@@ -62,7 +62,11 @@ void wl_cost_unique(struct wl_op_ctx *c, struct wl_work *w)
 {
     struct wl_dim n = wl_op_in_elems(c, 0);
     const struct wl_attr *a = wl_node_attr(c->node, "axis");
-    struct wl_dim keys = a == NULL ? n : wl_op_in_dim(c, 0, (int32_t)wl_max_i64(a->u.i, INT32_MIN));
+    int32_t axis;
+    struct wl_dim keys = n;
+    if (a != NULL && wl_op_axis(a->u.i, wl_op_in_rank(c, 0), &axis)) {
+        keys = wl_op_in_dim(c, 0, axis);
+    }
     w->access = WL_ACCESS_GATHER;
     wl_work_add_typed(c, w, WL_WORK_COMPARE, wl_log2_ceil(keys, LOG2_SYMBOLIC), n);
 }

@@ -169,6 +169,7 @@ wl_status wl_infer_split_to_sequence(struct wl_op_ctx *c)
         return WL_OK;
     }
     parts_of(c, x->dims[axis], &extent, &count);
+    extent = wl_dim_is_known(extent) && extent.value < 0 ? wl_dim_unknown() : extent;
     y->length = count;
     bool drop = !wl_op_has_in(c, 1) && wl_node_attr_int(c->node, "keepdims", 1) == 0;
     struct wl_dim *dims = WL_ARRAY(c->g->arena, struct wl_dim, x->rank);

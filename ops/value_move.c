@@ -355,7 +355,7 @@ void wl_value_gather_nd(struct wl_op_ctx *c)
         return;
     }
     strides_of(dims, rank, strides);
-    int64_t inner = strides[width - 1];
+    int64_t inner = wl_max_i64(strides[width - 1], 1); /* 0 where there are no elements */
     struct wl_value *v = wl_value_new(c, count, from->is_float);
     for (int64_t i = 0; v != NULL && i < count; i++) {
         int64_t start;
@@ -440,7 +440,7 @@ void wl_value_scatter_nd(struct wl_op_ctx *c)
         return;
     }
     strides_of(dims, rank, strides);
-    int64_t inner = strides[width - 1];
+    int64_t inner = wl_max_i64(strides[width - 1], 1); /* 0 where there are no elements */
     struct wl_value *v = value_clone(c, from);
     for (int64_t i = 0; v != NULL && i < updates->count; i++) {
         int64_t start;
