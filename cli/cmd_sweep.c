@@ -242,7 +242,19 @@ static bool skip_point(void *user, int64_t index)
         return true;
     }
     wl_grid_describe(&s->plan, index, dims, sizeof(dims), &row);
-    return wl_sweep_has(s->sink, &row);
+    if (!wl_sweep_has(s->sink, &row)) {
+        return false;
+    }
+    s->wanted--;
+    wl_sweep_summary_present(s->summary);
+    return true;
+}
+
+/* Points of this shard. */
+static int64_t shard_points(const struct sweep *s)
+{
+    int64_t all = s->plan.point_count;
+    return s->shards == 0 ? all : all / s->shards + (s->shard - 1 < all % s->shards ? 1 : 0);
 }
 
 static wl_status take_row(void *user, const struct wl_grid_row *row, struct wl_error *err)
@@ -258,7 +270,7 @@ static wl_status run_points(struct sweep *s, struct wl_error *err)
 {
     struct wl_buf text;
     (void)clock_gettime(CLOCK_MONOTONIC, &s->started);
-    s->wanted = s->shards > 0 ? s->plan.point_count / s->shards : s->plan.point_count;
+    s->wanted = shard_points(s);
     s->progress = !s->a.quiet && isatty(STDERR_FILENO) == 1;
     wl_status status = wl_grid_run(&s->plan, (int32_t)s->a.jobs, skip_point, take_row, s, err);
     show_progress(s, true);

@@ -24,6 +24,41 @@ static int32_t at_least_one(int32_t n)
     return n > 0 ? n : 1;
 }
 
+/* ---- groups by index --------------------------------------------------------------------------
+ */
+
+struct group_key {
+    const struct wl_grid_model *model;
+    int64_t batch;
+    struct wl_dim_binding bindings[64];
+    int32_t binding_count;
+};
+
+/* Mixed radix: model slowest, then dims in order, then batch. */
+static void decode_group(const struct wl_grid_plan *p, int64_t index, struct group_key *k)
+{
+    const struct wl_grid *grid = p->grid;
+    int32_t batches = at_least_one(grid->batch_count);
+    int64_t rest = index / batches;
+    k->batch = grid->batch_count > 0 ? grid->batches[index % batches] : grid->base->batch;
+    k->binding_count = 0;
+    for (int32_t i = 0; i < grid->base->dim_count && k->binding_count < 32; i++) {
+        k->bindings[k->binding_count++] = grid->base->dims[i];
+    }
+    int32_t swept = grid->dim_count < 32 ? grid->dim_count : 32;
+    for (int32_t i = swept - 1; i >= 0; i--) {
+        const struct wl_grid_dim *d = &grid->dims[i];
+        k->bindings[k->binding_count + i] =
+            (struct wl_dim_binding){d->name, d->values[rest % at_least_one(d->count)]};
+        rest /= at_least_one(d->count);
+    }
+    k->binding_count += swept;
+    k->model = &grid->models[rest];
+    if (k->batch == 0 && p->default_batches != NULL) {
+        k->batch = p->default_batches[rest];
+    }
+}
+
 /* ---- plan ------------------------------------------------------------------------------------ */
 
 static wl_status add_target(struct wl_grid_plan *p, int32_t *capacity, const char *device,
@@ -86,6 +121,36 @@ static wl_status plan_counts(struct wl_grid_plan *p, struct wl_error *err)
     return WL_OK;
 }
 
+/*
+ * The batch of each model where none is asked, so that a point's parameters are known before it
+ * runs. A model that cannot be loaded keeps 0: its points will say why.
+ */
+static wl_status find_default_batches(struct wl_grid_plan *p, struct wl_error *err)
+{
+    const struct wl_grid *g = p->grid;
+    int64_t *batches = WL_ARRAY(&p->arena, int64_t, at_least_one(g->model_count));
+    WL_TRY_PTR(batches, err);
+    for (int32_t m = 0; m < g->model_count; m++) {
+        struct group_key key;
+        struct wl_model model;
+        struct wl_error ignored;
+        decode_group(p, m * (p->group_count / g->model_count), &key);
+        struct wl_request request = *g->base;
+        request.model = key.model->path;
+        request.model_name = key.model->name;
+        request.dims = key.bindings;
+        request.dim_count = key.binding_count;
+        request.default_dims = key.model->default_dims;
+        request.default_dim_count = key.model->default_dim_count;
+        if (wl_prepare_model(&request, &model, &ignored) == WL_OK) {
+            batches[m] = wl_model_batch(&model);
+            wl_model_done(&model);
+        }
+    }
+    p->default_batches = batches;
+    return WL_OK;
+}
+
 static wl_status plan_into(struct wl_grid_plan *p, struct wl_error *err)
 {
     const struct wl_grid *g = p->grid;
@@ -95,7 +160,8 @@ static wl_status plan_into(struct wl_grid_plan *p, struct wl_error *err)
     for (int32_t d = 0; d < g->device_count; d++) {
         WL_TRY(add_device(p, &capacity, g->devices[d], err));
     }
-    return plan_counts(p, err);
+    WL_TRY(plan_counts(p, err));
+    return g->batch_count == 0 && g->base->batch == 0 ? find_default_batches(p, err) : WL_OK;
 }
 
 wl_status wl_grid_plan(const struct wl_grid *grid, struct wl_registry *registry,
@@ -117,13 +183,6 @@ void wl_grid_plan_done(struct wl_grid_plan *p)
 
 /* ---- one group ------------------------------------------------------------------------------- */
 
-struct group_key {
-    const struct wl_grid_model *model;
-    int64_t batch;
-    struct wl_dim_binding bindings[64];
-    int32_t binding_count;
-};
-
 /* A model at one set of dims and batch, with the partitions that its points have asked for. */
 struct group {
     struct wl_arena arena;
@@ -133,6 +192,7 @@ struct group {
     struct wl_prepared *prepared; /* by fusion x target; sharing one model */
     struct wl_model loaded;
     bool model_ok;
+    struct wl_error *errors; /* by slot: why it has no partition */
     wl_status *prepared_status;
     struct wl_error err; /* of loading */
 };
@@ -147,28 +207,6 @@ static void dims_text(const struct wl_dim_binding *b, int32_t count, char *out, 
                          (long long)b[i].value);
         at += n > 0 ? (size_t)n : 0;
     }
-}
-
-/* Mixed radix: model slowest, then dims in order, then batch. */
-static void decode_group(const struct wl_grid_plan *p, int64_t index, struct group_key *k)
-{
-    const struct wl_grid *grid = p->grid;
-    int32_t batches = at_least_one(grid->batch_count);
-    int64_t rest = index / batches;
-    k->batch = grid->batch_count > 0 ? grid->batches[index % batches] : grid->base->batch;
-    k->binding_count = 0;
-    for (int32_t i = 0; i < grid->base->dim_count && k->binding_count < 32; i++) {
-        k->bindings[k->binding_count++] = grid->base->dims[i];
-    }
-    int32_t swept = grid->dim_count < 32 ? grid->dim_count : 32;
-    for (int32_t i = swept - 1; i >= 0; i--) {
-        const struct wl_grid_dim *d = &grid->dims[i];
-        k->bindings[k->binding_count + i] =
-            (struct wl_dim_binding){d->name, d->values[rest % at_least_one(d->count)]};
-        rest /= at_least_one(d->count);
-    }
-    k->binding_count += swept;
-    k->model = &grid->models[rest];
 }
 
 static wl_status group_request(const struct wl_grid_plan *p, struct group *g)
@@ -223,7 +261,7 @@ static void prepare_slot(const struct wl_grid_plan *p, struct group *g, int32_t 
         return;
     }
     g->prepared_status[slot] = wl_prepare_partition(&g->loaded, &g->arena, &request, p->runtime,
-                                                    budget, &g->prepared[slot], &g->err);
+                                                    budget, &g->prepared[slot], &g->errors[slot]);
 }
 
 static wl_status group_open(const struct wl_grid_plan *p, int64_t index, struct group *g,
@@ -235,7 +273,9 @@ static wl_status group_open(const struct wl_grid_plan *p, int64_t index, struct 
     int32_t slots = at_least_one(p->grid->fusion_count) * p->target_count;
     g->prepared = WL_ARRAY(&g->arena, struct wl_prepared, slots);
     g->prepared_status = WL_ARRAY(&g->arena, wl_status, slots);
-    if (g->prepared == NULL || g->prepared_status == NULL || group_request(p, g) != WL_OK) {
+    g->errors = WL_ARRAY(&g->arena, struct wl_error, slots);
+    if (g->prepared == NULL || g->prepared_status == NULL || g->errors == NULL ||
+        group_request(p, g) != WL_OK) {
         wl_arena_done(&g->arena);
         return wl_fail_nomem(err);
     }
@@ -323,7 +363,7 @@ static void run_point(const struct wl_grid_plan *p, const struct group *g, int64
     describe_point(p, &g->key, g->dims, group_index * p->group_points + inner, row);
     request.precision.activations = row->precision;
     if (!g->model_ok || !t->ok || g->prepared_status[slot] != WL_OK) {
-        fail_row(row, !t->ok && g->model_ok ? &t->err : &g->err);
+        fail_row(row, !g->model_ok ? &g->err : !t->ok ? &t->err : &g->errors[slot]);
         return;
     }
     struct wl_result r;

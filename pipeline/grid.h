@@ -79,8 +79,9 @@ struct wl_grid_plan {
     const struct wl_runtime *runtime;
     struct wl_grid_target *targets;
     int32_t target_count;
-    int64_t group_count;  /* models x dims x batches */
-    int64_t group_points; /* fusions x targets x precisions */
+    int64_t *default_batches; /* by model: what the file has where no batch is asked; 0: unknown */
+    int64_t group_count;      /* models x dims x batches */
+    int64_t group_points;     /* fusions x targets x precisions */
     int64_t point_count;
 };
 
@@ -90,8 +91,8 @@ void wl_grid_plan_done(struct wl_grid_plan *p);
 
 /*
  * The parameters of a point without running it: model, device, power_mode, fusion, runtime, dims
- * (into `dims_out`), batch (0 where the grid leaves it to the model) and precision. For resuming a
- * sweep.
+ * (into `dims_out`), batch (0 where neither the grid nor the model tells it) and precision. For
+ * resuming a sweep.
  */
 void wl_grid_describe(const struct wl_grid_plan *p, int64_t index, char *dims_out, size_t dims_size,
                       struct wl_grid_row *out);

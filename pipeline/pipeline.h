@@ -121,6 +121,8 @@ wl_status wl_prepare_partition(struct wl_model *model, struct wl_arena *arena,
 wl_status wl_prepare(const struct wl_request *req, const struct wl_runtime *runtime,
                      int64_t on_chip_bytes, struct wl_model *model, struct wl_prepared *out,
                      struct wl_error *err) WL_MUST_CHECK;
+/* The batch of a loaded model: first dimension of its batch input; 1 where it has none. */
+int64_t wl_model_batch(const struct wl_model *model);
 int64_t wl_device_on_chip_bytes(const struct wl_device *d);
 
 /* The chain. UNSUPPORTED when the device lacks an explicitly asked precision. */

@@ -8,8 +8,9 @@
 #include "pipeline_priv.h"
 
 /* The batch as inferred: first dimension of the batch input; 1 where the model has none. */
-static int64_t batch_of(const struct wl_graph *g)
+int64_t wl_model_batch(const struct wl_model *model)
 {
+    const struct wl_graph *g = &model->graph;
     if (g->batch_input == WL_NONE) {
         return 1;
     }
@@ -46,7 +47,7 @@ wl_status wl_prepare_partition(struct wl_model *model, struct wl_arena *arena,
                                                req->fusion != NULL ? req->fusion : runtime->fusion,
                                            .on_chip_bytes = on_chip_bytes};
     *out = (struct wl_prepared){
-        .model = model, .model_name = req->model_name, .batch = batch_of(&model->graph)};
+        .model = model, .model_name = req->model_name, .batch = wl_model_batch(model)};
     WL_TRY(wl_partition_run(&model->graph, &options, arena, &out->partition, err));
 #ifndef NDEBUG
     WL_TRY(wl_partition_verify(&out->partition, err));

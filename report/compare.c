@@ -241,11 +241,22 @@ static void text_row(const struct wl_comparison *c, int32_t i, struct wl_table *
     wl_table_row(t, cells);
 }
 
+/* The reason without the device's name before it. */
+static const char *reason(const struct wl_grid_row *row)
+{
+    size_t len = strlen(row->device);
+    bool named =
+        strncmp(row->error, row->device, len) == 0 && strncmp(row->error + len, ": ", 2) == 0;
+    return named ? row->error + len + 2 : row->error;
+}
+
 static void put_failures(const struct wl_comparison *c, struct wl_buf *out)
 {
     for (int32_t i = 0; i < c->count; i++) {
         if (!c->rows[i].ok) {
-            wl_buf_printf(out, "  %s cannot run it: %s\n", c->rows[i].device, c->rows[i].error);
+            const struct wl_grid_row *r = &c->rows[i];
+            wl_buf_printf(out, "  %s%s%s cannot run: %s\n", c->many_models ? r->model : "",
+                          c->many_models ? " on " : "", r->device, reason(r));
         }
     }
 }

@@ -40,6 +40,8 @@ wl_status wl_sweep_merge(const char *path, const char *const *from, int32_t coun
 struct wl_sweep_summary;
 struct wl_sweep_summary *wl_sweep_summary_new(void); /* NULL when memory is exhausted */
 void wl_sweep_summary_add(struct wl_sweep_summary *s, const struct wl_grid_row *row);
+/* A wanted point that the file held already. */
+void wl_sweep_summary_present(struct wl_sweep_summary *s);
 wl_status wl_sweep_summary_print(const struct wl_sweep_summary *s, int width, struct wl_buf *out,
                                  struct wl_error *err) WL_MUST_CHECK;
 void wl_sweep_summary_free(struct wl_sweep_summary *s);

@@ -2,19 +2,21 @@
 /*
  * report/sweep_sink.c: files of a sweep. Text files grow as FILE.partial and are renamed when
  * complete, so that a killed sweep or a full disk never leaves half a table under the final name. A
- * database is written in transactions of COMMIT_POINTS under WAL: killed at any moment it holds
- * whole points only.
+ * database is written in transactions of at most COMMIT_POINTS points or COMMIT_SECONDS under WAL:
+ * killed at any moment it holds whole points only, and loses little work.
  */
 #include "sweep.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <sqlite3.h>
 
 #define COMMIT_POINTS 2000
+#define COMMIT_SECONDS 0.5
 
 enum kind { KIND_CSV, KIND_JSONL, KIND_SQLITE };
 
@@ -27,7 +29,8 @@ struct wl_sweep_sink {
     sqlite3 *db;
     sqlite3_stmt *insert;
     sqlite3_stmt *find;
-    int32_t pending; /* points in the open transaction */
+    int32_t pending;  /* points in the open transaction */
+    double started_s; /* of the open transaction */
 };
 
 /* ---- SQLite ---------------------------------------------------------------------------------- */
@@ -144,6 +147,13 @@ bool wl_sweep_has(struct wl_sweep_sink *s, const struct wl_grid_row *row)
     return found;
 }
 
+static double now_s(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
 static wl_status add_to_database(struct wl_sweep_sink *s, const struct wl_grid_row *row,
                                  struct wl_error *err)
 {
@@ -151,6 +161,7 @@ static wl_status add_to_database(struct wl_sweep_sink *s, const struct wl_grid_r
     const struct wl_point_column *columns = wl_point_columns(&count);
     if (s->pending == 0) {
         WL_TRY(execute(s, "BEGIN", err));
+        s->started_s = now_s();
     }
     for (int32_t c = 0; c < count; c++) {
         bind(s->insert, c + 1, columns[c].kind, wl_point_value(row, c));
@@ -160,7 +171,7 @@ static wl_status add_to_database(struct wl_sweep_sink *s, const struct wl_grid_r
     if (result != SQLITE_DONE) {
         return fail_db(s, "cannot be written", err);
     }
-    if (++s->pending >= COMMIT_POINTS) {
+    if (++s->pending >= COMMIT_POINTS || now_s() - s->started_s >= COMMIT_SECONDS) {
         s->pending = 0;
         return execute(s, "COMMIT", err);
     }
