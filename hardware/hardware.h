@@ -381,6 +381,8 @@ struct wl_runtime {
     bool graph_launch;                        /* launches are batched (CUDA graphs, engines) */
     double gemm_efficiency[WL_HW_CLASS_COUNT];   /* achieved share of the pipe peak on large products */
     double vector_efficiency[WL_HW_CLASS_COUNT]; /* the same for element-wise work */
+    double integer_efficiency[WL_HW_CLASS_COUNT]; /* gemm_efficiency of integers; 0: as that */
+    double unit_loss[WL_HW_CLASS_COUNT]; /* extra work per further unit: t(n) = t(1)/n (1 + loss (n-1)) */
     const char *source;
 };
 wl_status wl_runtime_load(struct wl_registry *r, const char *name, const struct wl_runtime **out,

@@ -15,7 +15,7 @@ struct runtime_file {
     struct wl_num schema_version, winograd_tile;
     const char *name, *title, *fusion, *notes;
     bool flash_attention, im2col, graph_launch;
-    struct wl_list dispatch_s, gemm_efficiency, vector_efficiency;
+    struct wl_list dispatch_s, gemm_efficiency, vector_efficiency, integer_efficiency, unit_loss;
 };
 
 /* clang-format off */
@@ -32,6 +32,8 @@ static const struct wl_field runtime_fields[] = {
     {"graph_launch",     WL_F_BOOL,    true,  NULL,    0, 0,    AT(graph_launch), NULL, NULL, "launches are recorded and replayed together"},
     {"gemm_efficiency",  WL_F_NUMBERS, true,  "share", 0.01, 1, AT(gemm_efficiency), NULL, NULL, "share of the pipe's peak on large products, by device class"},
     {"vector_efficiency",WL_F_NUMBERS, true,  "share", 0.01, 1, AT(vector_efficiency), NULL, NULL, "share of the vector pipe's peak on element-wise work, by device class"},
+    {"integer_efficiency",WL_F_NUMBERS,false, "share", 0.01, 1, AT(integer_efficiency), NULL, NULL, "gemm_efficiency of integer products where it differs"},
+    {"unit_loss",        WL_F_NUMBERS, false, "share", 0, 1,    AT(unit_loss), NULL, NULL, "work that each further unit adds: waiting, sharing of caches and buses; t(n) = t(1) / n x (1 + unit_loss x (n - 1))"},
     {"notes",            WL_F_STRING,  false, NULL,    1, 1000, AT(notes), NULL, NULL, "what a reader should know"},
     {"sources",          WL_F_SOURCES, true,  NULL,    0, 0,    0, NULL, NULL, "where the figures come from"},
 };
@@ -101,6 +103,8 @@ static wl_status read_runtime(struct wl_registry *r, const char *path, const cha
     by_class(problems, "dispatch_s", &f.dispatch_s, -1, out->dispatch_s);
     by_class(problems, "gemm_efficiency", &f.gemm_efficiency, 1, out->gemm_efficiency);
     by_class(problems, "vector_efficiency", &f.vector_efficiency, 1, out->vector_efficiency);
+    by_class(problems, "integer_efficiency", &f.integer_efficiency, 0, out->integer_efficiency);
+    by_class(problems, "unit_loss", &f.unit_loss, 0, out->unit_loss);
     return WL_OK;
 }
 

@@ -12,7 +12,9 @@
  * (split of the product over cores that minimises copies). Registers are filled from level 0.
  *
  * Threads: all that the analysis may use, unless one core would be done before the barrier that
- * joins them. Hybrid parts add up cores by their rates (work is handed out dynamically).
+ * joins them. Each further core adds a share of work to all (the runtime's unit_loss: waiting,
+ * shared caches and buses). Hybrid parts add up cores by their rates (work is handed out
+ * dynamically).
  *
  * Simplifications: no write-allocate traffic; stores and loads share a level's bandwidth; TLB
  * misses and NUMA are part of the level's efficiency.
@@ -248,10 +250,12 @@ static void map_cpu(const struct wl_map_ctx *c, const struct wl_subgraph *s, str
     double barrier_s = c->device->params.barrier_s * regions;
 
     map_products(&j, c->units, false);
-    double all_s = wl_max_d(j.product_busy + stream_s / weight, memory_s(c, m->traffic, c->units));
+    double loss = 1 + c->unit_loss * (c->units - 1);
+    double all_s =
+        wl_max_d(j.product_busy + stream_s / weight * loss, memory_s(c, m->traffic, c->units));
     double one_s = wl_max_d(j.product_total + stream_s, memory_s(c, m->traffic, 1));
     int32_t units = c->units > 1 && one_s > all_s + barrier_s ? c->units : 1;
-    weight = units == 1 ? 1 : weight;
+    weight = units == 1 ? 1 : weight / loss;
     double moved = m->traffic[0].read_bytes + m->traffic[0].write_bytes;
     map_products(&j, units, true);
     wl_map_use_pipe(m, stream.pipe.pipe, stream.cycles / weight, stream.ops.total);
@@ -260,7 +264,7 @@ static void map_cpu(const struct wl_map_ctx *c, const struct wl_subgraph *s, str
     wl_sink_add(sink, WL_EV_BARRIER, WL_PREC_COUNT, m->barriers * units);
     double busy_s = j.product_busy + stream_s / weight;
     double share = busy_s > 0 ? (j.product_total + stream_s) / (busy_s * weight) : 1;
-    m->units_used = wl_max_d(1, wl_min_d(1, share) * units);
+    m->units_used = units == 1 ? 1 : wl_max_d(1, wl_min_d(1, share) * units);
     set_shares(&j, wl_max_d(1, ceil(m->units_used - 1e-9)));
     set_efficiencies(&j, weight);
 }

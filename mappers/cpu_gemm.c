@@ -342,8 +342,9 @@ static void plan_anew(const struct wl_map_ctx *c, const struct wl_product *p,
     if (plan->pipe == WL_NONE) {
         return;
     }
-    plan->total_cycles /= c->gemm_efficiency;
-    plan->busy_cycles /= c->gemm_efficiency;
+    double efficiency = wl_map_gemm_efficiency(c, plan->precision);
+    plan->total_cycles /= efficiency;
+    plan->busy_cycles /= efficiency / (1 + c->unit_loss * (units - 1));
     struct wl_tiling *t = &plan->tiling;
     t->algorithm = shape->algorithm;
     t->g = shape->g;
@@ -352,7 +353,7 @@ static void plan_anew(const struct wl_map_ctx *c, const struct wl_product *p,
     t->k = shape->k;
     t->split_k = 1;
     t->waves = plan->tiles / units;
-    t->efficiency = c->gemm_efficiency;
+    t->efficiency = efficiency;
 }
 
 /* A product and its plan, as cached. */

@@ -9,8 +9,9 @@
  * what takes least time by the estimate below.
  * - Per element of K a tile takes the longer of bm bn / (multiplications per cycle of the unit) and
  *   the bytes that its warps (tiles of 64 x 64 at most) read from shared memory over what a unit
- *   delivers. Each round of blocks on a unit starts with the latency of its first loads; with room
- * for two or more blocks per unit (registers, shared memory) only the first round does.
+ *   delivers; few blocks on a unit wait for their loads, three steps of which each has in flight.
+ *   Each round of blocks starts with the latency of its first loads; with room for two or more
+ *   blocks per unit (registers, shared memory) only the first round does.
  * - Each step of K also costs what does not depend on the tile's size, so small tiles lose.
  * - The busiest unit computes ceil(tiles / units) tiles: waves and tail.
  * - Matrix units need K and N (channels of convolutions) in multiples of 16 bytes. Convolutions pad
@@ -38,8 +39,11 @@ static const struct tile catalogue[] = {
 /* Cycles until the first loads of a block have arrived (main memory to registers), and for writing
    its results at the end. */
 #define BLOCK_START_CYCLES 1000.0
-/* Elements of K in flight per block, in bytes (stages of the software pipeline x step). */
-#define STAGE_BYTES 192.0
+/* K in flight per block: stages of the software pipeline, each this many bytes of K. */
+#define STAGES 3.0
+#define STEP_BYTES 64.0
+/* Latency of those loads. */
+#define LOAD_CYCLES 700.0
 /* What a step of K costs beside its multiplications (fragment loads, addresses, the loop), as
    elements of the tile: a 128 x 128 tile loses 5 % of a vector pipe, 10 % of a matrix unit. */
 #define VECTOR_FIXED_AREA 860.0
@@ -87,7 +91,7 @@ static struct unit_rates rates_of(const struct wl_map_ctx *c, struct wl_pipe_cho
     struct unit_rates r = {.clock_hz = p->clock_hz,
                            .units = d->groups[p->group].count,
                            .elem_bytes = wl_precision_bits(choice.precision) / 8.0,
-                           .efficiency = c->gemm_efficiency,
+                           .efficiency = wl_map_gemm_efficiency(c, choice.precision),
                            .matrix = p->kind == WL_PIPE_MATRIX};
     r.fixed_area = r.matrix ? MATRIX_FIXED_AREA : VECTOR_FIXED_AREA;
     r.macs_per_cycle = p->ops_per_cycle[choice.precision] / 2 * (p->arrays > 0 ? p->arrays : 1);
@@ -103,7 +107,7 @@ static struct unit_rates rates_of(const struct wl_map_ctx *c, struct wl_pipe_cho
 /* Blocks of this tile that fit on a unit at once. */
 static double occupancy(const struct wl_map_ctx *c, const struct tile *t)
 {
-    double stage = (double)(t->bm + t->bn) * STAGE_BYTES;
+    double stage = (double)(t->bm + t->bn) * STAGES * STEP_BYTES;
     double shared = (double)c->device->params.shared_bytes_per_unit;
     double registers = (double)c->device->groups[0].register_bytes;
     double by_shared = shared > 0 ? floor(shared / stage) : 2;
@@ -125,9 +129,12 @@ static void try_tile(const struct wl_map_ctx *c, const struct gpu_shape *sh, con
     double area = (double)t->bm * t->bn;
     double multiply = (area + r->fixed_area) / r->macs_per_cycle;
     double shared = t->warps * (t->wm + t->wn) * r->elem_bytes;
-    double step = wl_max_d(multiply, shared / r->shared_bytes_per_cycle);
     double rounds = ceil(tiles / r->units);
-    double starts = occupancy(c, t) >= 2 ? 0 : rounds - 1;
+    double resident = wl_min_d(occupancy(c, t), rounds);
+    double waiting = LOAD_CYCLES * r->elem_bytes / (STAGES * STEP_BYTES * resident);
+    double step = wl_max_d(multiply, shared / r->shared_bytes_per_cycle);
+    step = wl_max_d(step, waiting);
+    double starts = resident >= 2 ? 1 : rounds;
     double work = depth * step / r->efficiency;
     double cycles = rounds * work + starts * BLOCK_START_CYCLES;
     double l2 = tiles * depth * (t->bm + t->bn) * r->elem_bytes;
@@ -151,10 +158,10 @@ static void try_tile(const struct wl_map_ctx *c, const struct gpu_shape *sh, con
     best->eff_padding = wl_min_d(1, sh->macs / (tiles * depth * area));
     best->eff_balance = tiles / (rounds * r->units);
     best->eff_pipeline = wl_min_d(1, ideal / cycles / best->eff_padding / best->eff_balance);
-    best->barriers = tiles * t->warps * ceil(depth * r->elem_bytes / 64);
+    best->barriers = tiles * t->warps * ceil(depth * r->elem_bytes / STEP_BYTES);
     best->tiling = (struct wl_tiling){.tile_m = t->bm,
                                       .tile_n = t->bn,
-                                      .tile_k = (int32_t)(64 / r->elem_bytes),
+                                      .tile_k = (int32_t)(STEP_BYTES / r->elem_bytes),
                                       .split_k = (int32_t)split,
                                       .waves = tiles / r->units,
                                       .cycles_per_tile = depth * step};
@@ -323,7 +330,7 @@ static void plan_anew(const struct wl_map_ctx *c, const struct wl_product *p,
     t->m = shape->m;
     t->n = shape->n;
     t->k = shape->k;
-    t->efficiency = c->gemm_efficiency;
+    t->efficiency = plan->pipe == WL_NONE ? 1 : wl_map_gemm_efficiency(c, plan->precision);
 }
 
 /* A product and its plan, as cached. */

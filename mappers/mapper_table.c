@@ -64,10 +64,14 @@ wl_status wl_mappers_run(const struct wl_partition *p, const struct wl_device *d
                            .options = opt,
                            .residency = &residency,
                            .gemm_efficiency = 1,
-                           .vector_efficiency = 1};
+                           .vector_efficiency = 1,
+                           .integer_efficiency = 1};
     if (opt->runtime != NULL) {
         c.gemm_efficiency = runtime_share(opt->runtime->gemm_efficiency, d->class);
         c.vector_efficiency = runtime_share(opt->runtime->vector_efficiency, d->class);
+        double integer = opt->runtime->integer_efficiency[d->class];
+        c.integer_efficiency = integer > 0 && integer <= 1 ? integer : c.gemm_efficiency;
+        c.unit_loss = opt->runtime->unit_loss[d->class];
     }
     wl_map_pipes(&c);
     c.cache = WL_NEW(arena, struct wl_plan_cache);

@@ -47,9 +47,11 @@ struct wl_map_ctx {
     const struct wl_device *device;
     const struct wl_map_options *options;
     const struct wl_residency *residency;
-    double gemm_efficiency;   /* the runtime's, for this class (0..1] */
-    double vector_efficiency; /* the same */
-    int32_t units;            /* that the analysis may use */
+    double gemm_efficiency;    /* the runtime's, for this class (0..1] */
+    double vector_efficiency;  /* the same */
+    double integer_efficiency; /* of integer products */
+    double unit_loss;          /* of the runtime */
+    int32_t units;             /* that the analysis may use */
     struct wl_plan_cache *cache;
     struct wl_pipe_choice matrix[WL_PREC_COUNT]; /* best matrix pipe of exactly this precision */
     struct wl_pipe_choice any_matrix[WL_PREC_COUNT]; /* the same, or of one that serves it */
@@ -91,6 +93,12 @@ static inline double wl_min_d(double a, double b)
 static inline double wl_ceil_div_d(int64_t a, int64_t b)
 {
     return (double)wl_ceil_div_i64(a, b);
+}
+
+/* The runtime's efficiency for products of a precision. */
+static inline double wl_map_gemm_efficiency(const struct wl_map_ctx *c, enum wl_precision p)
+{
+    return wl_precision_is_float(p) ? c->gemm_efficiency : c->integer_efficiency;
 }
 
 /* ---- common.c -------------------------------------------------------------------------------- */
