@@ -16,6 +16,8 @@
 
 #include "frontend_priv.h"
 
+#define SYMBOLS_MAX 8192 /* the pool searches its symbols one by one */
+
 static wl_status infer_node(struct wl_fe *fe, int32_t node);
 
 static wl_status infer_nodes(struct wl_fe *fe, int32_t block)
@@ -185,6 +187,10 @@ static wl_status infer_node(struct wl_fe *fe, int32_t node)
     }
     if (g->dims.nomem) {
         return wl_fail_nomem(fe->err);
+    }
+    if (g->dims.symbol_count > SYMBOLS_MAX) {
+        return wl_fail(fe->err, WL_ERR_LIMIT, fe->path,
+                       "more than %d symbolic dimensions; models have a few", SYMBOLS_MAX);
     }
     if (g->dims.overflow) {
         char where[192];
