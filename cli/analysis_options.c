@@ -251,10 +251,10 @@ static wl_status set_view(void *target, const char *value, struct wl_error *err)
             name[len] = '\0';
             view = wl_view_find(name);
         }
-        if (view == 0 || view == WL_VIEW_ADVICE) {
+        if (view == 0) {
             return wl_fail(err, WL_ERR_USAGE, "--view",
                            "\"%.*s\" is not a view; summary, layers, energy, roofline, memory, "
-                           "concurrency are",
+                           "concurrency, advice are",
                            (int)(len < 40 ? len : 40), at);
         }
         views |= view;
@@ -286,7 +286,7 @@ const struct wl_option wl_device_options[] = {
     {"power-gating", NULL, "switch idle units off where the device can", set_gating},
     {"dataflow", "D", "of a systolic array: weight-, output-, input- or row-stationary",
      set_dataflow},
-    {"view", "V,..", "text: summary, layers, energy, roofline, memory, concurrency", set_view},
+    {"view", "V,..", "summary, layers, energy, roofline, memory, concurrency, advice", set_view},
     {"explain", "SUBGRAPH", "print the arithmetic of one subgraph (id or name)", set_explain},
     {NULL, NULL, NULL, NULL}};
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "advice.h"
 #include "analysis_options.h"
 
 /* What has to be closed again, in order of opening. */
@@ -14,6 +15,7 @@ struct session {
     bool model_open;
     struct wl_result result;
     bool result_open;
+    struct wl_advice advice;
     struct wl_buf text;
 };
 
@@ -95,6 +97,10 @@ static wl_status analyze(struct wl_cli_analysis *a, const char *model, struct se
     WL_TRY(wl_analyze(&s->prepared, &device, runtime, &a->request, &s->result, err));
     s->result_open = true;
     WL_TRY(wl_cli_check_strict(a, &s->result.diags, err));
+    if ((a->report.views & WL_VIEW_ADVICE) != 0) {
+        WL_TRY(wl_advice_run(&a->request, &s->registry, a->hw, &a->arena, &s->advice, err));
+        a->report.advice = &s->advice;
+    }
     WL_TRY(report(a, s, err));
     if (a->quiet && a->output == NULL) {
         return WL_OK;

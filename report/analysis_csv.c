@@ -146,7 +146,7 @@ wl_status wl_report_analysis(const struct wl_result *r, const char *model_name,
         WL_TRY(wl_report_analysis_text(r, model_name, opt, out, err));
         break;
     case WL_FORMAT_JSON:
-        wl_report_analysis_json(r, model_name, out);
+        wl_report_analysis_json(r, model_name, opt->advice, out);
         break;
     case WL_FORMAT_CSV:
         wl_report_analysis_csv(r, opt, out);

@@ -2,6 +2,7 @@
 /* report/analysis_json.c: `analyze --format json`, key by key as OUTPUT lists them. */
 #include <string.h>
 
+#include "advice_report.h"
 #include "report_priv.h"
 
 static void put_shape(struct wl_emitter *e, const struct wl_graph *g, const struct wl_tensor *t)
@@ -396,7 +397,8 @@ static void put_coverage(struct wl_emitter *e, const struct wl_coverage *c)
     wl_json_close(e, '}');
 }
 
-void wl_report_analysis_json(const struct wl_result *r, const char *model_name, struct wl_buf *out)
+void wl_report_analysis_json(const struct wl_result *r, const char *model_name,
+                             const struct wl_advice *advice, struct wl_buf *out)
 {
     struct wl_emitter e;
     wl_json_begin(&e, out);
@@ -423,6 +425,9 @@ void wl_report_analysis_json(const struct wl_result *r, const char *model_name, 
     put_memory(&e, r);
     put_concurrency(&e, r);
     put_coverage(&e, &r->coverage);
+    if (advice != NULL) {
+        wl_json_advice(&e, advice);
+    }
     wl_json_diagnostics(&e, &r->diags);
     wl_json_end(&e);
 }

@@ -29,11 +29,13 @@ enum wl_format wl_format_find(const char *name);
 /* 0 when the name is none. */
 uint32_t wl_view_find(const char *name);
 
+struct wl_advice; /* pipeline/advice.h */
+
 struct wl_report_options {
     enum wl_format format;
-    uint32_t views; /* text and csv */
-    bool color;     /* text on a terminal */
-    int width;      /* columns of text, at most; 100 by default */
+    uint32_t views;                 /* text and csv */
+    const struct wl_advice *advice; /* computed when its view is asked for, else NULL */
+    int width;                      /* columns of text, at most; 100 by default */
 };
 
 /* ---- emitter: how structured formats are written -------------------------------------------- */

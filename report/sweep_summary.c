@@ -17,8 +17,16 @@
 #define FRONTS_MAX 64
 #define CELL 64
 
-/* What names a series. */
-enum part { PART_MODEL, PART_DEVICE, PART_PRECISION, PART_FUSION, PART_DIMS, PART_COUNT };
+/* What names a series; the device last, so that a narrow column cuts nothing else. */
+enum part {
+    PART_MODEL,
+    PART_PRECISION,
+    PART_FUSION,
+    PART_DIMS,
+    PART_MODE,
+    PART_DEVICE,
+    PART_COUNT
+};
 
 struct batch_point {
     int64_t batch;
@@ -88,13 +96,13 @@ static const char *keep(struct wl_sweep_summary *s, const char *text)
     return kept == NULL ? "" : kept;
 }
 
-static struct series *new_series(struct wl_sweep_summary *s, const struct wl_grid_row *row,
-                                 const char *device)
+static struct series *new_series(struct wl_sweep_summary *s, const struct wl_grid_row *row)
 {
     struct series *x = WL_NEW(&s->arena, struct series);
     if (x != NULL) {
         x->parts[PART_MODEL] = keep(s, row->model);
-        x->parts[PART_DEVICE] = keep(s, device);
+        x->parts[PART_DEVICE] = keep(s, row->device);
+        x->parts[PART_MODE] = keep(s, row->power_mode);
         x->parts[PART_PRECISION] = wl_precision_name(row->precision);
         x->parts[PART_FUSION] = keep(s, row->fusion);
         x->parts[PART_DIMS] = keep(s, row->dims);
@@ -105,12 +113,8 @@ static struct series *new_series(struct wl_sweep_summary *s, const struct wl_gri
 static struct series *series_of(struct wl_sweep_summary *s, const struct wl_grid_row *row)
 {
     char label[1024];
-    char device[160];
-    bool mode = row->power_mode[0] != '\0' && strcmp(row->power_mode, "default") != 0;
-    (void)snprintf(device, sizeof(device), "%s%s%s", row->device, mode ? ":" : "",
-                   mode ? row->power_mode : "");
-    (void)snprintf(label, sizeof(label), "%s|%s|%s|%s|%s", row->model, device,
-                   wl_precision_name(row->precision), row->fusion, row->dims);
+    (void)snprintf(label, sizeof(label), "%s|%s|%s|%s|%s|%s", row->model, row->device,
+                   row->power_mode, wl_precision_name(row->precision), row->fusion, row->dims);
     int32_t id = wl_strmap_find(&s->labels, wl_str(label));
     if (id != WL_NONE) {
         return s->series[id];
@@ -119,7 +123,7 @@ static struct series *series_of(struct wl_sweep_summary *s, const struct wl_grid
         s->cut = true;
         return NULL;
     }
-    struct series *x = new_series(s, row, device);
+    struct series *x = new_series(s, row);
     if (x == NULL || wl_strmap_add(&s->labels, wl_str(label)) != s->count) {
         s->cut = true;
         return NULL;

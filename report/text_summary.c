@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "advice_report.h"
 #include "report_priv.h"
 
 #define TOP_ROWS 10
@@ -280,6 +281,10 @@ wl_status wl_report_analysis_text(const struct wl_result *r, const char *model_n
             WL_TRY(views[i].print(r, opt->width, out, err));
             printed = true;
         }
+    }
+    if (opt->advice != NULL) {
+        wl_buf_puts(out, printed ? "\n" : "");
+        WL_TRY(wl_text_advice(opt->advice, opt->width, out, err));
     }
     return WL_OK;
 }
