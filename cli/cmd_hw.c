@@ -96,6 +96,7 @@ FLAG(detail, detail)
 FLAG(summary, summary)
 FLAG(describe, describe)
 FLAG(strict, strict)
+SETTER(schema, schema)
 
 static const struct wl_option common_options[] = {
     {"registry", "DIR", "device registry instead of the one beside the program", set_registry},
@@ -117,6 +118,9 @@ static const struct wl_option show_options[] = {
 static const struct wl_option check_options[] = {
     {"describe", NULL, "print the keys of every registry file with type, unit and range",
      set_describe},
+    {"schema", "KIND",
+     "print the JSON Schema of spec, calibration, runtime, class, process or memory files",
+     set_schema},
     {"strict", NULL, "warnings count as problems", set_strict},
     {NULL, NULL, NULL, NULL}};
 static const struct wl_option calibrations_options[] = {

@@ -61,6 +61,9 @@ wl_status wl_cli_hw_check(struct wl_cli_hw *h, int argc, char **argv, struct wl_
         wl_hw_describe(out);
         return WL_OK;
     }
+    if (h->schema != NULL) {
+        return wl_hw_schema(h->schema, out, err);
+    }
     if (argc == 0) {
         return wl_fail(err, WL_ERR_USAGE, "hw check",
                        "no file is given; write wattline hw check FILE... or --describe");

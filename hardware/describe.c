@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * hardware/describe.c: the documentation of every registry file, printed from the field tables that
- * the loader uses, and the same tables for the test that holds the JSON Schemas against them.
+ * the loader uses.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -103,37 +103,4 @@ void wl_event_key_lower(enum wl_event e, char *out, size_t size)
         out[n++] = (char)tolower((unsigned char)*s);
     }
     out[n] = '\0';
-}
-
-/* ---- every field, for tests
- * ------------------------------------------------------------------------ */
-
-static void visit(const struct wl_field_table *t, const char *file, const char *at,
-                  void (*row)(void *, const struct wl_hw_field *), void *user)
-{
-    for (int32_t i = 0; i < t->count; i++) {
-        const struct wl_field *f = &t->fields[i];
-        char path[128];
-        (void)snprintf(path, sizeof(path), "%s/%s", at, f->key);
-        struct wl_hw_field field = {.file = file,
-                                    .path = path,
-                                    .type = wl_field_type_text(f),
-                                    .required = f->required,
-                                    .ranged = is_number(f),
-                                    .described = f->table != NULL && f->table->described,
-                                    .min = f->min,
-                                    .max = f->max,
-                                    .names = f->names};
-        row(user, &field);
-        if (f->table != NULL) {
-            visit(f->table, file, path, row, user);
-        }
-    }
-}
-
-void wl_hw_fields(void (*row)(void *user, const struct wl_hw_field *field), void *user)
-{
-    for (size_t i = 0; i < WL_ARRAY_LEN(roots); i++) {
-        visit(roots[i], roots[i]->name, "", row, user);
-    }
 }

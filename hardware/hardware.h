@@ -209,17 +209,8 @@ wl_status wl_hw_check(struct wl_registry *r, const char *path, const char **kind
 /* The documentation of all registry files, from the loader's field tables. */
 void wl_hw_describe(struct wl_buf *out);
 
-/* One row of the field tables: for the test that holds the JSON Schemas against them. */
-struct wl_hw_field {
-    const char *file; /* "spec.json", "calibration", "runtime" ... */
-    const char *path; /* "/units/count": array indices left out */
-    const char *type; /* in words */
-    bool required, ranged;
-    bool described; /* an object that takes source, basis, reason, note */
-    double min, max;
-    const char *const *names; /* of an enumeration, NULL-terminated; else NULL */
-};
-void wl_hw_fields(void (*row)(void *user, const struct wl_hw_field *field), void *user);
+/* The JSON Schema of a kind of file (as wl_hw_check names them): what registry/schema holds. */
+wl_status wl_hw_schema(const char *kind, struct wl_buf *out, struct wl_error *err) WL_MUST_CHECK;
 /* "level_read_0": the key of an event in JSON, unlike its printed name unique. */
 void wl_event_key_lower(enum wl_event e, char *out, size_t size);
 
