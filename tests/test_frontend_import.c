@@ -440,8 +440,8 @@ static void test_functions_explode(void **state)
     wire_opset(&m, 8, "", 17);
     wire_opset(&m, 8, "l", 1);
     for (int i = 0; i < 40; i++) {
-        char name[8];
-        char next[8];
+        char name[16];
+        char next[16];
         struct wire f = {0};
         (void)snprintf(name, sizeof(name), "f%d", i);
         (void)snprintf(next, sizeof(next), "f%d", i + 1);

@@ -104,12 +104,12 @@ static void add_constants(Onnx__GraphProto *g, const char *folder)
     }
     size_t count = before;
     for (size_t i = 0; i < g->n_input; i++) {
-        char path[640];
+        char path[1024];
         Onnx__TypeProto *type = g->input[i]->type;
         if (is_initializer(g, g->input[i]->name)) {
             continue;
         }
-        (void)snprintf(path, sizeof(path), "%s/test_data_set_0/input_%d.pb", folder, index++);
+        (void)snprintf(path, sizeof(path), "%.600s/test_data_set_0/input_%d.pb", folder, index++);
         bool tensor = type != NULL && type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
         Onnx__TensorProto *t = tensor ? read_tensor(path) : NULL;
         /* One fixture stores BFLOAT16 as UINT16: its data does not fit its declaration. */
@@ -130,9 +130,9 @@ static void add_constants(Onnx__GraphProto *g, const char *folder)
 /* The model of a folder, rewritten; NULL when it cannot be read. free() the bytes. */
 static uint8_t *prepare(const char *folder, size_t *bytes, struct wanted *want, int32_t *count)
 {
-    char path[640];
+    char path[1024];
     struct wl_file f;
-    (void)snprintf(path, sizeof(path), "%s/model.onnx", folder);
+    (void)snprintf(path, sizeof(path), "%.600s/model.onnx", folder);
     if (wl_file_open(path, &f, NULL) != WL_OK) {
         return NULL;
     }
