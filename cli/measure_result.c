@@ -140,11 +140,11 @@ static void note_missing_meter(struct wl_measurement *r, struct wl_meter *m)
     struct wl_meter_absent hint;
     if (best_hint(m, &hint) == NULL) {
         wl_diag_add(&r->diags, WL_SEV_WARNING, "no-meter", "energy",
-                    "this machine has no meter; wattline measure --sources tells why");
+                    "no meter (--sources tells why)");
         return;
     }
     wl_diag_add(&r->diags, WL_SEV_WARNING, "no-meter", "energy",
-                "no meter (%s); %s; measure --sources tells more", hint.reason, hint.fix);
+                "no meter: %s (--sources tells more)", hint.fix);
 }
 
 static void note_limits(struct wl_measurement *r, struct wl_meter *m)

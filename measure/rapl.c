@@ -270,15 +270,13 @@ static wl_status probe_rapl(struct wl_meter *m, struct wl_error *err)
     WL_TRY_PTR(tree, err);
     WL_TRY(find_zones(m, tree, &zs, err));
     if (zs.count == 0 && in_virtual_machine(m)) {
-        return wl_meter_lacks(m, "rapl", "measure on the host itself: it keeps the meters", err,
+        return wl_meter_lacks(m, "rapl", "measure on the host, a virtual machine has none", err,
                               "no zones in %s: this is a virtual machine", tree);
     }
     if (zs.count == 0) {
         return wl_meter_lacks(
             m, "rapl", "sudo modprobe intel_rapl_msr", err,
-            "no zones in %s: not an Intel or AMD processor, a virtual machine, or "
-            "the driver is not loaded",
-            tree);
+            "no zones in %s: not an Intel or AMD processor, or the driver is not loaded", tree);
     }
     qsort(zs.items, (size_t)zs.count, sizeof(*zs.items), compare_zones);
     for (int32_t i = 0; i < zs.count; i++) {
