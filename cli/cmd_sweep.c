@@ -67,6 +67,12 @@ static wl_status take_batch(struct sweep *s, const char *item, int32_t at, struc
     return wl_cli_parse_int("--batch", item, 1, 1000000000, &s->batches[at], err);
 }
 
+/* Sizes of a dimension: 0 as well (an empty KV cache). Kept in `batches` while it is parsed. */
+static wl_status take_size(struct sweep *s, const char *item, int32_t at, struct wl_error *err)
+{
+    return wl_cli_parse_int("--dim", item, 0, INT64_C(1) << 40, &s->batches[at], err);
+}
+
 /* A list, or A..B for all of a range. */
 static wl_status set_batches(void *target, const char *value, struct wl_error *err)
 {
@@ -174,7 +180,7 @@ static wl_status set_dim_list(void *target, const char *value, struct wl_error *
     WL_TRY_PTR(d->name, err);
     int64_t *saved = s->batches;
     s->batches = values; /* the same parser of whole numbers */
-    wl_status status = each_item(s, "--dim", equals + 1, take_batch, &d->count, err);
+    wl_status status = each_item(s, "--dim", equals + 1, take_size, &d->count, err);
     s->batches = saved;
     d->values = values;
     s->grid.dim_count += status == WL_OK ? 1 : 0;

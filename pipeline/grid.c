@@ -59,6 +59,20 @@ static void decode_group(const struct wl_grid_plan *p, int64_t index, struct gro
     }
 }
 
+/* `key` must outlive the request. */
+static void key_request(const struct wl_grid_plan *p, const struct group_key *key,
+                        struct wl_request *out)
+{
+    *out = *p->grid->base;
+    out->batch = key->batch;
+    out->dims = key->bindings;
+    out->dim_count = key->binding_count;
+    out->model = key->model->path;
+    out->model_name = key->model->name;
+    out->default_dims = key->model->default_dims;
+    out->default_dim_count = key->model->default_dim_count;
+}
+
 /* ---- plan ------------------------------------------------------------------------------------ */
 
 static wl_status add_target(struct wl_grid_plan *p, int32_t *capacity, const char *device,
@@ -122,33 +136,34 @@ static wl_status plan_counts(struct wl_grid_plan *p, struct wl_error *err)
 }
 
 /*
- * The batch of each model where none is asked, so that a point's parameters are known before it
- * runs. A model that cannot be loaded keeps 0: its points will say why.
+ * Loads each model once, at its first point: for the batch that it has where none is asked, so that
+ * a point's parameters are known before it runs. A model that cannot be loaded gives rows with the
+ * reason; where no model can, that reason ends the plan.
  */
-static wl_status find_default_batches(struct wl_grid_plan *p, struct wl_error *err)
+static wl_status try_models(struct wl_grid_plan *p, struct wl_error *err)
 {
     const struct wl_grid *g = p->grid;
+    struct wl_error first = {.code = WL_OK};
     int64_t *batches = WL_ARRAY(&p->arena, int64_t, at_least_one(g->model_count));
     WL_TRY_PTR(batches, err);
+    bool any = false;
     for (int32_t m = 0; m < g->model_count; m++) {
         struct group_key key;
         struct wl_model model;
-        struct wl_error ignored;
+        struct wl_error why;
+        struct wl_request request;
         decode_group(p, m * (p->group_count / g->model_count), &key);
-        struct wl_request request = *g->base;
-        request.model = key.model->path;
-        request.model_name = key.model->name;
-        request.dims = key.bindings;
-        request.dim_count = key.binding_count;
-        request.default_dims = key.model->default_dims;
-        request.default_dim_count = key.model->default_dim_count;
-        if (wl_prepare_model(&request, &model, &ignored) == WL_OK) {
+        key_request(p, &key, &request);
+        if (wl_prepare_model(&request, &model, &why) == WL_OK) {
             batches[m] = wl_model_batch(&model);
             wl_model_done(&model);
+            any = true;
+        } else if (first.code == WL_OK) {
+            first = why;
         }
     }
     p->default_batches = batches;
-    return WL_OK;
+    return any ? WL_OK : wl_fail(err, first.code, first.where, "%s", first.message);
 }
 
 static wl_status plan_into(struct wl_grid_plan *p, struct wl_error *err)
@@ -161,7 +176,7 @@ static wl_status plan_into(struct wl_grid_plan *p, struct wl_error *err)
         WL_TRY(add_device(p, &capacity, g->devices[d], err));
     }
     WL_TRY(plan_counts(p, err));
-    return g->batch_count == 0 && g->base->batch == 0 ? find_default_batches(p, err) : WL_OK;
+    return try_models(p, err);
 }
 
 wl_status wl_grid_plan(const struct wl_grid *grid, struct wl_registry *registry,
@@ -212,14 +227,7 @@ static void dims_text(const struct wl_dim_binding *b, int32_t count, char *out, 
 static wl_status group_request(const struct wl_grid_plan *p, struct group *g)
 {
     char text[512];
-    g->request = *p->grid->base;
-    g->request.batch = g->key.batch;
-    g->request.dims = g->key.bindings;
-    g->request.dim_count = g->key.binding_count;
-    g->request.model = g->key.model->path;
-    g->request.model_name = g->key.model->name;
-    g->request.default_dims = g->key.model->default_dims;
-    g->request.default_dim_count = g->key.model->default_dim_count;
+    key_request(p, &g->key, &g->request);
     dims_text(g->key.bindings, g->key.binding_count, text, sizeof(text));
     g->dims = wl_arena_strndup(&g->arena, text, strlen(text));
     return g->dims == NULL ? WL_ERR_NOMEM : WL_OK;

@@ -85,6 +85,10 @@ struct wl_grid_plan {
     int64_t point_count;
 };
 
+/*
+ * Resolves devices and modes and tries each model once. Fails where a device or runtime is unknown,
+ * or no model can be loaded; what fails later is a row with its reason.
+ */
 wl_status wl_grid_plan(const struct wl_grid *grid, struct wl_registry *registry,
                        struct wl_grid_plan *out, struct wl_error *err) WL_MUST_CHECK;
 void wl_grid_plan_done(struct wl_grid_plan *p);
