@@ -197,6 +197,7 @@ static void scale_clock(struct wl_device *d, double by)
 static void double_units(struct wl_device *d)
 {
     double units = wl_device_units(d);
+    d->params.mesh_cols *= 2;
     for (int32_t i = 0; i < d->group_count; i++) {
         d->groups[i].count *= 2;
     }
