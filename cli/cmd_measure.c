@@ -182,7 +182,10 @@ static wl_status measure_idle(struct session *s, double *idle_w, bool *interrupt
     struct wl_run_request req = request_for(s, NULL, s->o.idle_s);
     struct wl_run_result run;
     req.pid = 0;
+    struct wl_meter_total total;
     WL_TRY(wl_run(s->meter, &req, &run, err));
+    WL_TRY(wl_meter_read(s->meter, &total, err));
+    run.wall_s = total.wall_s;
     *interrupted = run.interrupted_by != 0;
     for (int32_t i = 0; i < wl_meter_channel_count(s->meter); i++) {
         struct wl_meter_channel c;

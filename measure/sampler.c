@@ -280,11 +280,12 @@ wl_status wl_meter_start(struct wl_meter *m, struct wl_error *err)
                        "is running already; stop it before a new region");
     }
     reset_region(m);
-    m->running = m->measured = true;
-    m->start_t = wl_clock_s();
-    take_sample(m, m->start_t, true);
-    int error = start_thread(m);
-    m->running = error == 0;
+    int error = start_thread(m); /* it waits for the lock: the region begins after its creation */
+    if (error == 0) {
+        m->running = m->measured = true;
+        m->start_t = wl_clock_s();
+        take_sample(m, m->start_t, true);
+    }
     (void)pthread_mutex_unlock(&m->lock);
     if (error != 0) {
         return wl_fail(err, WL_ERR_LIMIT, "meter", "no thread for sampling: %s; fewer threads help",
