@@ -4,7 +4,7 @@
 
 #include "hw_priv.h"
 
-/* A path stays; an id of the registry becomes the path of its spec. */
+/* A path stays; an id or alias of the registry becomes the path of its spec. */
 static wl_status path_of(struct wl_cli_hw *h, const char *argument, const char **out,
                          struct wl_error *err)
 {
@@ -17,9 +17,11 @@ static wl_status path_of(struct wl_cli_hw *h, const char *argument, const char *
     int32_t count = 0;
     WL_TRY(wl_registry_list(&h->registry, &entries, &count, NULL, NULL, err));
     for (int32_t i = 0; i < count; i++) {
-        if (strcmp(entries[i].id, argument) == 0) {
-            *out = entries[i].path;
+        bool named = strcmp(entries[i].id, argument) == 0;
+        for (int32_t a = 0; a < entries[i].alias_count; a++) {
+            named = named || wl_str_eq_nocase(wl_str(entries[i].aliases[a]), wl_str(argument));
         }
+        *out = named ? entries[i].path : *out;
     }
     return WL_OK;
 }

@@ -347,20 +347,42 @@ static wl_status show_energy(const struct wl_device *d, struct wl_buf *out)
     return WL_OK;
 }
 
-/* Every object with a reason: what is derived or assumed, and why. */
-static void show_assumed(const cJSON *v, const char *path, struct wl_buf *out)
+/* "count 60, clock_hz 2.9e+09": the plain figures of an object. */
+static void plain_figures(const cJSON *object, const char *prefix, struct wl_buf *line)
+{
+    for (const cJSON *m = object->child; m != NULL; m = m->next) {
+        if (cJSON_IsNumber(m)) {
+            wl_buf_printf(line, "%s%s%s %.10g", line->len > 0 ? ", " : "", prefix, m->string,
+                          m->valuedouble);
+        } else if (cJSON_IsObject(m) && text_of(m, "reason") == NULL &&
+                   text_of(m, "source") == NULL) {
+            char inner[96];
+            (void)snprintf(inner, sizeof(inner), "%s%.40s ", prefix, m->string);
+            plain_figures(m, inner, line);
+        }
+    }
+}
+
+/* Every object that names a source or a reason, with the figures it holds for. */
+static void show_figures(const cJSON *v, const char *path, struct wl_buf *out)
 {
     const char *reason = cJSON_IsObject(v) ? text_of(v, "reason") : NULL;
-    if (reason != NULL) {
-        const cJSON *value = cJSON_GetObjectItemCaseSensitive(v, "value");
+    const char *source = cJSON_IsObject(v) ? text_of(v, "source") : NULL;
+    if (reason != NULL || source != NULL) {
+        const char *basis = text_of(v, "basis");
         struct wl_buf line;
         wl_buf_init(&line);
-        if (cJSON_IsNumber(value)) {
-            wl_buf_printf(&line, "%.6g: ", value->valuedouble);
+        plain_figures(v, "", &line);
+        if (reason != NULL) {
+            wl_buf_printf(&line, "%s%s", line.len > 0 ? ": " : "", reason);
         }
-        wl_buf_puts(&line, reason);
-        wl_buf_printf(out, "  %s\n", path);
-        paragraph(out, "", 6, line.failed ? "" : line.data);
+        if (line.len > 0) {
+            wl_buf_printf(out, "  %s [%s]\n", path,
+                          reason == NULL  ? source
+                          : basis == NULL ? "assumed"
+                                          : basis);
+            paragraph(out, "", 6, line.failed ? "" : line.data);
+        }
         wl_buf_done(&line);
     }
     int32_t index = 0;
@@ -371,7 +393,7 @@ static void show_assumed(const cJSON *v, const char *path, struct wl_buf *out)
         } else {
             (void)snprintf(next, sizeof(next), "%s/%d", path, index);
         }
-        show_assumed(m, next, out);
+        show_figures(m, next, out);
     }
 }
 
@@ -392,8 +414,8 @@ static wl_status show_text(const struct wl_spec *s, const struct wl_device *d, s
         paragraph(out, label, strlen(label) > 14 ? (int)strlen(label) : 14,
                   cJSON_IsString(m) ? m->valuestring : "");
     }
-    wl_buf_puts(out, "\nassumed or derived in the spec\n");
-    show_assumed(wl_spec_json(s), "", out);
+    wl_buf_puts(out, "\nfigures of the spec, and where each comes from\n");
+    show_figures(wl_spec_json(s), "", out);
     return WL_OK;
 }
 

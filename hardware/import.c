@@ -198,31 +198,45 @@ static void profile_entries(struct importer *m, const cJSON *profile)
 /* ---- the file
  * ------------------------------------------------------------------------------------- */
 
-/* "MODE_15W", "MODE15W" and "15W" are one mode; the device's own spelling where it has it. */
+static const char *without_prefix(const char *name)
+{
+    if (strncmp(name, "MODE", 4) == 0 && strlen(name) > 4) {
+        return name + (name[4] == '_' ? 5 : 4);
+    }
+    return name;
+}
+
+/*
+ * "MODE_15W", "MODE15W" and "15W" are one mode; the device's own spelling where it has it. Else
+ * what the file says: the GPU's mode, the first part of a name like "Balanced_3801MHz_numpy.json",
+ * the CPU's governor.
+ */
 static const char *mode_name(const struct importer *m)
 {
     const cJSON *gpu = cJSON_GetObjectItemCaseSensitive(m->metadata, "gpu_clock");
     const cJSON *cpu = cJSON_GetObjectItemCaseSensitive(m->metadata, "cpu_clock");
     const char *base = strrchr(m->path, '/');
     base = base == NULL ? m->path : base + 1;
-    char *stem = wl_arena_strndup(&m->r->arena, base, strcspn(base, "_"));
+    const char *stem = NULL;
+    if (strstr(base, "MHz_") != NULL && base[0] != '_') {
+        stem = wl_arena_strndup(&m->r->arena, base, strcspn(base, "_"));
+    }
     const char *candidates[] = {string_of(gpu, "power_mode_name"), stem,
                                 string_of(cpu, "governor")};
+    const char *first = NULL;
     for (size_t i = 0; i < WL_ARRAY_LEN(candidates); i++) {
-        const char *name = candidates[i];
-        if (name == NULL || name[0] == '\0') {
+        if (candidates[i] == NULL) {
             continue;
         }
-        if (strncmp(name, "MODE", 4) == 0 && strlen(name) > 4) {
-            name += name[4] == '_' ? 5 : 4;
-        }
+        const char *name = without_prefix(candidates[i]);
+        first = first == NULL ? name : first;
         for (int32_t k = 0; k < wl_spec_mode_count(m->spec); k++) {
             if (wl_mode_names_match(name, wl_spec_mode_name(m->spec, k))) {
                 return wl_spec_mode_name(m->spec, k);
             }
         }
     }
-    return stem != NULL && stem[0] != '\0' ? stem : "default";
+    return first == NULL ? "default" : first;
 }
 
 struct clock {
