@@ -258,7 +258,7 @@ struct wl_class_event {
 /* registry/classes/<class>.json: what a whole class shares. */
 struct wl_class_file {
     struct wl_provenance prov;
-    struct wl_num schema_version, dispatch_s, barrier_s, idle_share;
+    struct wl_num schema_version, dispatch_s, barrier_s;
     struct wl_num matrix_arithmetic_factor, matrix_operand_pj_per_byte, vector_arithmetic_factor,
         vector_operand_pj_per_byte, special_op_factor;
     int class;
