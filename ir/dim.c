@@ -532,6 +532,9 @@ static struct wl_dim pick(struct wl_dim_pool *p, struct wl_dim a, struct wl_dim 
     if (any_unknown(a, b)) {
         return wl_dim_unknown();
     }
+    if (smaller && (wl_dim_is(a, INT64_MAX) || wl_dim_is(b, INT64_MAX))) {
+        return wl_dim_is(a, INT64_MAX) ? b : a; /* "no limit", as Slice writes it */
+    }
     struct wl_dim difference = wl_dim_sub(p, a, b);
     if (wl_dim_is_known(difference)) {
         return (difference.value <= 0) == smaller ? a : b;
@@ -635,7 +638,13 @@ static bool atom_at_most(struct at_most *w, const struct wl_expr *e, int64_t *ou
         *out = s->upper;
         return s->data_dependent && s->upper >= 0;
     }
-    if (!dim_at_most(w, e->a, &a) || !dim_at_most(w, e->b, &b)) {
+    bool has_a = dim_at_most(w, e->a, &a);
+    bool has_b = dim_at_most(w, e->b, &b);
+    if (e->op == ATOM_MIN && (has_a || has_b)) { /* either side bounds it */
+        *out = !has_a ? b : !has_b ? a : wl_min_i64(a, b);
+        return true;
+    }
+    if (!has_a || !has_b) {
         return false;
     }
     double scaled = floor((double)a * e->factor);
@@ -650,8 +659,7 @@ static bool atom_at_most(struct at_most *w, const struct wl_expr *e, int64_t *ou
         *out = a >= 0 ? wl_min_i64(a, *out) : *out;
         return b > 0;
     case ATOM_MIN:
-        *out = wl_min_i64(a, b);
-        return true;
+        return false;
     case ATOM_MAX:
         *out = wl_max_i64(a, b);
         return true;
@@ -672,6 +680,9 @@ static bool dim_at_most(struct at_most *w, struct wl_dim d, int64_t *out)
     const struct wl_expr *e = &w->pool->exprs[d.expr];
     for (int32_t i = 0; i < e->term_count; i++) {
         int64_t product = e->terms[i].coef;
+        if (product < 0 && e->terms[i].degree > 0) {
+            continue; /* sizes are not negative: what is taken away is at least nothing */
+        }
         for (int32_t k = 0; k < e->terms[i].degree; k++) {
             int64_t value;
             if (++w->steps > AT_MOST_STEPS ||

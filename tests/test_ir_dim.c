@@ -125,6 +125,11 @@ static void data_dependent_sizes_have_an_upper_end(void **state)
     assert_false(wl_dim_at_most(&pool, endless, &value, &unbound));
     assert_false(unbound);
     assert_false(wl_dim_at_most(&pool, wl_dim_unknown(), &value, &unbound));
+    assert_true(wl_dim_at_most(&pool, wl_dim_min(&pool, endless, k(150)), &value, NULL));
+    assert_int_equal(value, 150);
+    assert_true(wl_dim_at_most(&pool, wl_dim_sub(&pool, k(100), d), &value, NULL));
+    assert_int_equal(value, 100);
+    assert_true(wl_dim_eq(wl_dim_min(&pool, endless, k(INT64_MAX)), endless));
 }
 
 static void signs_are_only_claimed_when_certain(void **state)
