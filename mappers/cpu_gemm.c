@@ -342,7 +342,9 @@ static void plan_anew(const struct wl_map_ctx *c, const struct wl_product *p,
     if (plan->pipe == WL_NONE) {
         return;
     }
-    double efficiency = wl_map_gemm_efficiency(c, plan->precision);
+    /* Depthwise convolutions stream their inputs once: they fare like element-wise work. */
+    double efficiency =
+        shape->depthwise ? c->vector_efficiency : wl_map_gemm_efficiency(c, plan->precision);
     plan->total_cycles /= efficiency;
     plan->busy_cycles /= efficiency / (1 + c->unit_loss * (units - 1));
     struct wl_tiling *t = &plan->tiling;

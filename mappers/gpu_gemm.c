@@ -38,12 +38,18 @@ static const struct tile catalogue[] = {
 
 /* Cycles until the first loads of a block have arrived (main memory to registers), and for writing
    its results at the end. */
-#define BLOCK_START_CYCLES 1000.0
+#define BLOCK_START_CYCLES 1500.0
 /* K in flight per block: stages of the software pipeline, each this many bytes of K. */
 #define STAGES 3.0
 #define STEP_BYTES 64.0
 /* Latency of those loads. */
-#define LOAD_CYCLES 700.0
+#define LOAD_CYCLES 1000.0
+/* Matrix units of at least this many bytes of operands per cycle (2,048 fp16 multiplications) take
+   the right operand once for all warps of a group, and the left one from registers: 64 rows at that
+   rate, more in proportion. */
+#define GROUP_BYTES 4096.0
+/* Smallest tile of matrix-unit kernels, but for products that are smaller themselves. */
+#define MATRIX_TILE_MIN 4096
 /* What a step of K costs beside its multiplications (fragment loads, addresses, the loop), as
    elements of the tile: a 128 x 128 tile loses 5 % of a vector pipe, 10 % of a matrix unit. */
 #define VECTOR_FIXED_AREA 860.0
@@ -80,6 +86,7 @@ struct unit_rates {
     double elem_bytes;
     double efficiency;
     double fixed_area;
+    double group_rows; /* rows whose warps share the right operand, 0: none */
     bool matrix;
 };
 
@@ -95,6 +102,8 @@ static struct unit_rates rates_of(const struct wl_map_ctx *c, struct wl_pipe_cho
                            .matrix = p->kind == WL_PIPE_MATRIX};
     r.fixed_area = r.matrix ? MATRIX_FIXED_AREA : VECTOR_FIXED_AREA;
     r.macs_per_cycle = p->ops_per_cycle[choice.precision] / 2 * (p->arrays > 0 ? p->arrays : 1);
+    double fed = r.macs_per_cycle * r.elem_bytes;
+    r.group_rows = r.matrix && fed >= GROUP_BYTES ? 64 * fed / GROUP_BYTES : 0;
     r.shared_bytes_per_cycle = 128;
     if (shared->scope == WL_SCOPE_UNIT && d->level_count > 1) {
         r.shared_bytes_per_cycle = shared->bandwidth_bps / r.units / r.clock_hz;
@@ -129,6 +138,9 @@ static void try_tile(const struct wl_map_ctx *c, const struct gpu_shape *sh, con
     double area = (double)t->bm * t->bn;
     double multiply = (area + r->fixed_area) / r->macs_per_cycle;
     double shared = t->warps * (t->wm + t->wn) * r->elem_bytes;
+    if (r->group_rows > 0) {
+        shared = ceil(t->bm / r->group_rows) * t->bn * r->elem_bytes;
+    }
     double rounds = ceil(tiles / r->units);
     double resident = wl_min_d(occupancy(c, t), rounds);
     double waiting = LOAD_CYCLES * r->elem_bytes / (STAGES * STEP_BYTES * resident);
@@ -137,7 +149,9 @@ static void try_tile(const struct wl_map_ctx *c, const struct gpu_shape *sh, con
     double starts = resident >= 2 ? 1 : rounds;
     double work = depth * step / r->efficiency;
     double cycles = rounds * work + starts * BLOCK_START_CYCLES;
-    double l2 = tiles * depth * (t->bm + t->bn) * r->elem_bytes;
+    /* Units of that kind also pair blocks, which read the wider operand once for both. */
+    double panels = t->bm + t->bn - (r->group_rows > 0 ? 0.5 * wl_max_d(t->bm, t->bn) : 0);
+    double l2 = tiles * depth * panels * r->elem_bytes;
     double split_bytes =
         split > 1 ? 8.0 * (double)split * (double)sh->g * (double)sh->m * (double)sh->n : 0;
     double seconds = wl_max_d(cycles / r->clock_hz, (l2 + split_bytes) / r->l2_bytes_per_s);
@@ -175,6 +189,10 @@ static void try_catalogue(const struct wl_map_ctx *c, const struct gpu_shape *sh
         /* A tile far larger than the product only wastes. */
         bool wasteful = (t->bm > 32 && t->bm >= 2 * sh->m) || (t->bn > 32 && t->bn >= 2 * sh->n);
         if (wasteful && i + 1 < WL_ARRAY_LEN(catalogue)) {
+            continue;
+        }
+        bool fine = t->bm * t->bn < MATRIX_TILE_MIN && t->bm < sh->m && t->bn < sh->n;
+        if (r->matrix && fine) {
             continue;
         }
         double tiles = (double)sh->g * wl_ceil_div_d(sh->m, t->bm) * wl_ceil_div_d(sh->n, t->bn);
