@@ -11,6 +11,8 @@ static const struct wl_command commands[] = {
      wl_cmd_compare},
     {"sweep", "MODEL... --hw ID,... --output F [options]",
      "every combination of batches, precisions, devices ... into a file", wl_cmd_sweep},
+    {"diff", "A.json B.json | MODEL --hw A[,B] [options]", "two results against each other",
+     wl_cmd_diff},
     {"graph", "MODEL [options]", "nodes, shapes, work, partition (no device)", wl_cmd_graph},
     {"hw", "list | show ID | check FILE... | calibrations [ID] | import-calibration FILE",
      "the device registry", wl_cmd_hw},
