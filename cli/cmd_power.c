@@ -36,6 +36,7 @@ SETTER(framework, framework)
 SETTER(csv, csv)
 SETTER(registry, registry_dir)
 SETTER(output, output)
+SETTER(models, analysis.models)
 
 static wl_status set_list(void *target, const char *value, struct wl_error *err)
 {
@@ -89,6 +90,7 @@ static const struct wl_option options[] = {
     {"model", "MODEL", "compare the modes by prediction for this model", set_model},
     {"batch", "N", "with --model: batch size", set_batch},
     {"precision", "P", "with --model: precision", set_precision},
+    {"models", "DIR", "model zoo instead of the one beside the program", set_models},
     {"csv", "F", "write the rows to this file as well", set_csv},
     {"format", "F", "text or json", set_format},
     {"output", "FILE", "instead of standard output", set_output},
@@ -313,7 +315,12 @@ static void predicted_text(const struct power *o, const struct wl_spec *spec,
     }
     wl_buf_printf(out, "%s: power modes by prediction for %s\n\n", wl_spec_id(spec), o->model);
     wl_table_print(t, 100, WL_NONE, "", out);
-    wl_buf_puts(out, "\n~ estimated from the nearest mode's watts and the clocks\n");
+    bool estimated = false;
+    for (int32_t i = 0; i < count; i++) {
+        estimated = estimated || rows[i].estimated;
+    }
+    wl_buf_puts(out,
+                estimated ? "\n~ estimated from the nearest mode's watts and the clocks\n" : "");
 }
 
 static void predicted_json(const struct power *o, const struct wl_spec *spec,

@@ -327,8 +327,15 @@ void wl_power_text(const struct wl_power_profile *p, struct wl_buf *out)
                       s->from, s->to, s->power_ratio, s->performance_ratio,
                       100 * s->efficiency_change);
     }
+    bool estimated = false;
+    for (int32_t i = 0; i < p->table_count && p->tables[i].row_count > 0; i++) {
+        for (int32_t r = 0; r < p->tables[i].row_count; r++) {
+            estimated = estimated || p->tables[i].rows[r].power_estimated;
+        }
+    }
     if (p->table_count > 0) {
-        wl_buf_puts(out, "\npeak and measured in Gops/s; ~ estimated from the nearest mode's watts "
-                         "and the clocks\n");
+        wl_buf_printf(out, "\npeak and measured in Gops/s%s\n",
+                      estimated ? "; ~ no watts measured or stated: the nearest mode's, by clock"
+                                : "");
     }
 }
