@@ -60,7 +60,7 @@ static wl_status set_format(void *target, const char *value, struct wl_error *er
     enum wl_format f = wl_format_find(value);
     if (f == WL_FORMAT_COUNT) {
         return wl_fail(err, WL_ERR_USAGE, "--format",
-                       "\"%.60s\" is not a format; text, json, csv, md (graph: dot) are", value);
+                       "\"%.60s\" is not a format; text, json, csv, md (analyze: trace; graph: dot) are", value);
     }
     self(target)->report.format = f;
     return WL_OK;
@@ -115,7 +115,7 @@ const struct wl_option wl_model_options[] = {
     {"batch", "N", "batch size (default 1, or the file's own)", set_batch},
     {"dim", "NAME=N", "bind another symbolic dimension; may be repeated", set_dim},
     {"fusion", "PROFILE", "fusion profile instead of the runtime's: none, basic ...", set_fusion},
-    {"format", "F", "text, json, csv or md", set_format},
+    {"format", "F", "text, json, csv or md; analyze: trace (Perfetto)", set_format},
     {"output", "FILE", "write there instead of standard output", set_output},
     {"strict", NULL, "any warning ends with exit code 3", set_strict},
     {"quiet", NULL, "no report on success: only the exit code (with --output: the file)",

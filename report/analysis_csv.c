@@ -154,10 +154,13 @@ wl_status wl_report_analysis(const struct wl_result *r, const char *model_name,
     case WL_FORMAT_MD:
         WL_TRY(wl_report_analysis_md(r, model_name, out, err));
         break;
+    case WL_FORMAT_TRACE:
+        wl_report_analysis_trace(r, model_name, out);
+        break;
     case WL_FORMAT_DOT:
     case WL_FORMAT_COUNT:
         return wl_fail(err, WL_ERR_USAGE, "--format",
-                       "analyze writes text, json, csv or md; dot is a format of graph");
+                       "analyze writes text, json, csv, md or trace; dot is a format of graph");
     }
     return out->failed ? wl_fail_nomem(err) : WL_OK;
 }

@@ -340,6 +340,7 @@ wl_status wl_report_comparison(const struct wl_comparison *c, const struct wl_re
         comparison_md(c, out);
         break;
     case WL_FORMAT_DOT:
+    case WL_FORMAT_TRACE:
     case WL_FORMAT_COUNT:
         return wl_fail(err, WL_ERR_USAGE, "--format", "compare writes text, json, csv or md");
     }

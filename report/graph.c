@@ -423,6 +423,7 @@ wl_status wl_report_graph(struct wl_model *m, const char *model_name,
         WL_TRY(report_dot(partition, out, err));
         break;
     case WL_FORMAT_MD:
+    case WL_FORMAT_TRACE:
     case WL_FORMAT_COUNT:
         return wl_fail(err, WL_ERR_USAGE, "--format", "graph writes text, json, csv or dot");
     }

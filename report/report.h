@@ -14,6 +14,7 @@ enum wl_format {
     WL_FORMAT_CSV,
     WL_FORMAT_MD,
     WL_FORMAT_DOT,
+    WL_FORMAT_TRACE, /* Chrome's trace events */
     WL_FORMAT_COUNT
 };
 /* WL_FORMAT_COUNT when the name is none. */

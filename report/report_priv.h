@@ -13,6 +13,8 @@ void wl_json_names(struct wl_emitter *e, const char *key, const struct wl_graph 
 
 void wl_report_analysis_json(const struct wl_result *r, const char *model_name,
                              const struct wl_advice *advice, struct wl_buf *out);
+void wl_report_analysis_trace(const struct wl_result *r, const char *model_name,
+                              struct wl_buf *out);
 void wl_report_analysis_csv(const struct wl_result *r, const struct wl_report_options *opt,
                             struct wl_buf *out);
 wl_status wl_report_analysis_text(const struct wl_result *r, const char *model_name,

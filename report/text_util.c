@@ -53,7 +53,7 @@ void wl_csv_int(struct wl_buf *out, bool first, int64_t v)
 
 enum wl_format wl_format_find(const char *name)
 {
-    static const char *const names[WL_FORMAT_COUNT] = {"text", "json", "csv", "md", "dot"};
+    static const char *const names[WL_FORMAT_COUNT] = {"text", "json", "csv", "md", "dot", "trace"};
     for (int i = 0; i < WL_FORMAT_COUNT; i++) {
         if (strcmp(names[i], name) == 0) {
             return (enum wl_format)i;
