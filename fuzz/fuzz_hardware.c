@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "hardware.h"
@@ -69,8 +70,39 @@ static void run_file(const char *path)
     wl_registry_close(&r);
 }
 
+/* The bytes as the only device of a registry: the quick look of a list. */
+static void run_list(const uint8_t *data, size_t size)
+{
+    const char *base = getenv("TMPDIR");
+    char root[256], class[300], device[320], file[340];
+    struct wl_registry r;
+    struct wl_registry_entry *entries = NULL;
+    struct wl_error *broken = NULL;
+    int32_t count = 0, broken_count = 0;
+    (void)snprintf(root, sizeof(root), "%s/wl-fuzz-XXXXXX", base != NULL ? base : "/tmp");
+    if (mkdtemp(root) == NULL) {
+        return;
+    }
+    const char *roots[] = {root};
+    (void)snprintf(class, sizeof(class), "%s/cpu", root);
+    (void)snprintf(device, sizeof(device), "%s/x", class);
+    (void)snprintf(file, sizeof(file), "%s/spec.json", device);
+    (void)mkdir(class, 0700);
+    (void)mkdir(device, 0700);
+    if (wl_file_write(file, data, size, NULL) == WL_OK &&
+        wl_registry_open(&r, roots, 1, NULL) == WL_OK) {
+        (void)!wl_registry_list(&r, &entries, &count, &broken, &broken_count, NULL);
+        wl_registry_close(&r);
+    }
+    (void)unlink(file);
+    (void)rmdir(device);
+    (void)rmdir(class);
+    (void)rmdir(root);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    run_list(data, size);
     int fd = memfd_create("fuzz", MFD_CLOEXEC);
     char path[64];
     if (fd < 0) {

@@ -115,13 +115,16 @@ static wl_status add_device(struct lister *l, int dir, const char *class_path, c
     (void)snprintf(relative, sizeof(relative), "%.255s/spec.json", id);
     char *path = wl_arena_printf(&l->r->arena, "%s/%s", class_path, relative);
     WL_TRY_PTR(path, err);
-    if (faccessat(dir, relative, F_OK, 0) != 0 || already(l, id, before)) {
-        return WL_OK; /* a folder that holds calibrations only belongs to a device elsewhere */
+    if (already(l, id, before)) {
+        return WL_OK;
     }
     struct wl_skim skim;
     struct wl_error inner = {0};
     size_t bytes = 0;
     wl_status status = slurp(l, dir, relative, path, &bytes, &inner);
+    if (status == WL_ERR_IO && !wl_path_exists(path)) {
+        return WL_OK; /* a folder that holds calibrations only belongs to a device elsewhere */
+    }
     if (status == WL_OK) {
         status = wl_skim_spec(&l->r->arena, path, l->buffer, bytes, &skim, &inner);
     }

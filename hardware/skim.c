@@ -59,28 +59,36 @@ static struct wl_str string(struct cursor *c)
     }
 }
 
+/* What matters when stepping over a value: quotes, brackets, and the comma that ends a plain one.
+ */
+static const bool stops[256] = {
+    ['"'] = true, [','] = true, ['{'] = true, ['}'] = true, ['['] = true, [']'] = true};
+
 /* Steps over one value of any kind, nested to any depth. */
 static void skip(struct cursor *c)
 {
     space(c);
-    if (c->p < c->end && *c->p == '"') {
-        (void)string(c);
-        return;
-    }
     int64_t depth = 0;
     while (c->p < c->end) {
         char ch = *c->p;
+        if (!stops[(unsigned char)ch]) {
+            c->p++;
+            continue;
+        }
         if (ch == '"') {
             (void)string(c);
+            if (depth == 0) {
+                return;
+            }
             continue;
         }
         if (depth == 0 && (ch == ',' || ch == '}' || ch == ']')) {
             return;
         }
-        depth += (ch == '{' || ch == '[') ? 1 : 0;
-        depth -= (ch == '}' || ch == ']') ? 1 : 0;
         c->p++;
-        if (depth == 0 && (ch == '}' || ch == ']')) {
+        depth += ch == '{' || ch == '[' ? 1 : 0;
+        depth -= ch == '}' || ch == ']' ? 1 : 0;
+        if (depth == 0 && ch != ',') {
             return;
         }
     }
@@ -173,25 +181,12 @@ static const char *text(struct cursor *c)
     return copy;
 }
 
-/* A number, plain or as {"value": ...}. */
-static double number(struct cursor *c)
+/* The number at the cursor; 0 where something else stands. */
+static double plain_number(struct cursor *c)
 {
-    space(c);
-    double out = 0;
-    if (c->p < c->end && *c->p == '{') {
-        struct wl_str key;
-        (void)take(c, '{');
-        while (next_key(c, &key)) {
-            if (wl_str_is(key, "value")) {
-                out = number(c);
-            } else {
-                skip(c);
-            }
-        }
-        return out;
-    }
     char digits[40];
     size_t n = 0;
+    space(c);
     const char *start = c->p;
     skip(c);
     while (start + n < c->p && n < sizeof(digits) - 1) {
@@ -200,6 +195,24 @@ static double number(struct cursor *c)
     }
     digits[n] = '\0';
     return strtod(digits, NULL);
+}
+
+/* A number, plain or as {"value": ...}. */
+static double number(struct cursor *c)
+{
+    struct wl_str key;
+    double out = 0;
+    if (!take(c, '{')) {
+        return plain_number(c);
+    }
+    while (next_key(c, &key)) {
+        if (wl_str_is(key, "value")) {
+            out = plain_number(c);
+        } else {
+            skip(c);
+        }
+    }
+    return out;
 }
 
 #define NAMES_MAX 32
