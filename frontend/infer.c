@@ -16,7 +16,7 @@
 
 #include "frontend_priv.h"
 
-#define SYMBOLS_MAX 8192 /* the pool searches its symbols one by one */
+#define SYMBOLS_MAX 65536
 
 static wl_status infer_node(struct wl_fe *fe, int32_t node);
 

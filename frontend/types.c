@@ -62,8 +62,8 @@ bool wl_fe_type_known(const Onnx__TypeProto *tp)
 
 /* ---- symbols --------------------------------------------------------------------------------- */
 
-/* Models have a handful of dimension names; the pool searches its symbols one by one. */
-#define SYMBOLS_MAX 4096
+/* Models have a handful of dimension names. */
+#define SYMBOLS_MAX 65536
 
 /* The dim of a name of the file; `data` where its size follows from data. Each name is asked once.
  */

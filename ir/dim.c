@@ -104,7 +104,7 @@ static bool expr_same(const struct wl_expr *x, const struct wl_expr *y)
 wl_status wl_dim_pool_init(struct wl_dim_pool *p, struct wl_arena *arena)
 {
     *p = (struct wl_dim_pool){.arena = arena};
-    return WL_OK;
+    return wl_strmap_init(&p->symbol_ids, arena);
 }
 
 static bool hash_grow(struct wl_dim_pool *p)
@@ -278,12 +278,7 @@ static struct wl_dim function_dim(struct wl_dim_pool *p, struct wl_expr e)
 
 int32_t wl_dim_find_symbol(const struct wl_dim_pool *p, const char *name)
 {
-    for (int32_t i = 0; i < p->symbol_count; i++) {
-        if (strcmp(p->symbols[i].name, name) == 0) {
-            return i;
-        }
-    }
-    return WL_NONE;
+    return wl_strmap_find(&p->symbol_ids, wl_str(name));
 }
 
 static int32_t symbol_get(struct wl_dim_pool *p, const char *name)
@@ -292,15 +287,17 @@ static int32_t symbol_get(struct wl_dim_pool *p, const char *name)
     if (found != WL_NONE) {
         return found;
     }
-    char *copy =
-        p->symbol_count >= SYMBOLS_MAX ? NULL : wl_arena_strndup(p->arena, name, strlen(name));
-    if (copy == NULL || wl_arena_reserve(p->arena, (void **)&p->symbols, &p->symbol_capacity,
-                                         p->symbol_count + 1, sizeof(*p->symbols)) != WL_OK) {
+    if (p->symbol_count >= SYMBOLS_MAX ||
+        wl_arena_reserve(p->arena, (void **)&p->symbols, &p->symbol_capacity, p->symbol_count + 1,
+                         sizeof(*p->symbols)) != WL_OK ||
+        wl_strmap_add(&p->symbol_ids, wl_str(name)) != p->symbol_count) {
         p->nomem = true;
         return WL_NONE;
     }
     p->symbols[p->symbol_count] =
-        (struct wl_symbol){.name = copy, .bound = wl_dim_unknown(), .upper = -1};
+        (struct wl_symbol){.name = p->symbol_ids.names[p->symbol_count].data,
+                           .bound = wl_dim_unknown(),
+                           .upper = -1};
     return p->symbol_count++;
 }
 

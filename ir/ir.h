@@ -135,6 +135,7 @@ struct wl_dim_pool {
     struct wl_symbol *symbols;
     int32_t symbol_count;
     int32_t symbol_capacity;
+    struct wl_strmap symbol_ids; /* names: the id is the index in symbols */
     struct wl_expr *exprs; /* private to ir/dim.c */
     int32_t expr_count;
     int32_t expr_capacity;
