@@ -362,6 +362,7 @@ static enum wl_op_kind kind_of(const struct run *r, int32_t unit)
     case PART_SCALE:
     case PART_ACT:
     case PART_ACTX:
+    case PART_GELU:
     case PART_ADD:
     case PART_GATE:
     case PART_CAST:

@@ -22,13 +22,15 @@ enum state {
     S_OPEN = S_FRESH | S_ACT | S_ADD
 };
 
-#define ROW_ANCHOR 1u /* the joining unit names the group from now on */
-#define ROW_RESIZE 2u /* needs no common iteration space */
-#define ROW_SHARED 4u /* others may read the operand too: it becomes a further output */
-#define ROW_MEMBER 8u /* the operand may come from any unit of the group, not only the tail */
-#define ROW_HOLDS 16u /* the operand stays on chip: budget */
-#define ROW_POINT 32u /* a convolution joins only with a 1 x 1 kernel */
-#define ROW_ALONE 64u /* the unit's only operand that is not constant */
+#define ROW_ANCHOR 1u   /* the joining unit names the group from now on */
+#define ROW_RESIZE 2u   /* needs no common iteration space */
+#define ROW_SHARED 4u   /* others may read the operand too: it becomes a further output */
+#define ROW_MEMBER 8u   /* the operand may come from any unit of the group, not only the tail */
+#define ROW_HOLDS 16u   /* the operand stays on chip: budget */
+#define ROW_POINT 32u   /* a convolution joins only with a 1 x 1 kernel */
+#define ROW_ALONE 64u   /* the unit's only operand that is not constant */
+#define ROW_MATRIX 128u /* the operand is a matrix, not a batch of them */
+#define ROW_SCALAR 256u /* the unit's constant is a scalar */
 
 struct fuse_row {
     uint32_t anchors; /* of the group */
@@ -45,42 +47,47 @@ struct fuse_row {
 #define POINTWISE PARTS_POINTWISE
 #define NORMS (P(NORM) | P(SOFTMAX))
 #define POOLS (P(POOL) | P(REDUCE))
+#define ACTXS (P(ACTX) | P(GELU))
 
 /* clang-format off */
 static const struct fuse_row rows[] = {
-    /* group anchor     state            joining part          new state  feature          flags */
-    {CONVS,             S_FRESH,         P(BATCH_NORM),        S_FRESH,   F(CONV_BN),      0},
-    {CONVS,             S_FRESH,         P(BIAS) | P(SCALE),   S_FRESH,   F(CONV_AFFINE),  0},
-    {CONVS,             S_FRESH,         P(ACT),               S_ACT,     F(CONV_ACT),     0},
-    {CONVS,             S_FRESH,         P(ACTX),              S_ACT,     F(CONV_ACTX),    0},
-    {CONVS,             S_FRESH,         P(ADD),               S_ADD,     F(CONV_ADD),     0},
-    {CONVS,             S_ACT,           P(ADD),               S_ADD,     F(CONV_ACT_ADD), 0},
-    {CONVS,             S_ADD,           P(ACT),               S_END,     F(CONV_ADD_ACT), 0},
-    {CONVS,             S_ADD,           P(ACTX),              S_END,     F(CONV_ACTX),    0},
-    {CONVS,             S_FRESH | S_ACT, P(GATE),              S_ACT,     F(GATE),         0},
-    {CONVS,             S_OPEN,          POINTWISE,            0,         F(CONV_CHAIN),   0},
-    {GEMMS,             S_FRESH,         P(BIAS),              S_FRESH,   F(GEMM_BIAS),    0},
-    {GEMMS,             S_FRESH,         P(SCALE),             S_FRESH,   F(GEMM_SCALE),   0},
-    {GEMMS,             S_FRESH,         P(ACT),               S_ACT,     F(GEMM_ACT),     0},
-    {GEMMS,             S_FRESH,         P(ACTX),              S_ACT,     F(GEMM_ACTX),    0},
-    {GEMMS,             S_FRESH | S_ACT, P(ADD),               S_ADD,     F(GEMM_ADD),     0},
-    {GEMMS,             S_ADD,           P(ACT) | P(ACTX),     S_END,     F(GEMM_ADD),     0},
-    {GEMMS,             S_FRESH | S_ACT, P(GATE),              S_ACT,     F(GATE),         0},
-    {GEMMS,             S_OPEN,          POINTWISE,            0,         F(GEMM_CHAIN),   0},
-    {P(BIAS),           S_FRESH,         P(ACT) | P(ACTX),     S_END,     F(BIAS_ACT),     0},
-    {POINTWISE,         S_OPEN,          POINTWISE,            0,         F(MAP_CHAIN),    0},
-    {POINTWISE,         S_OPEN,          POINTWISE,            0,         F(MAP_BRANCH),   ROW_SHARED | ROW_MEMBER},
-    {NORMS,             S_OPEN,          POINTWISE,            0,         F(NORM_CHAIN),   0},
-    {POOLS,             S_OPEN,          POINTWISE,            0,         F(POOL_CHAIN),   0},
-    {P(ADD) | P(BIAS),  S_OPEN,          P(NORM),              S_FRESH,   F(SKIP_NORM),    ROW_ANCHOR | ROW_SHARED | ROW_ALONE},
-    {POINTWISE,         S_OPEN,          NORMS,                S_FRESH,   F(MAP_NORM),     ROW_ANCHOR},
-    {POINTWISE,         S_OPEN,          P(REDUCE),            S_FRESH,   F(MAP_REDUCE),   ROW_ANCHOR | ROW_RESIZE},
-    {P(MOVE) | P(PAD),  S_OPEN,          POINTWISE | P(MOVE),  0,         F(MOVE_CHAIN),   ROW_RESIZE},
-    {POINTWISE,         S_OPEN,          P(MOVE),              0,         F(MOVE_CHAIN),   ROW_RESIZE},
-    {P(PAD),            S_OPEN,          P(CONV) | P(POOL),    S_FRESH,   F(PAD),          ROW_ANCHOR | ROW_RESIZE},
-    {P(GATE) | P(SCALE) | P(BATCH_NORM), S_OPEN, P(CONV) | P(GEMM), S_FRESH, F(PROLOGUE), ROW_ANCHOR | ROW_RESIZE | ROW_POINT},
-    {P(GEMM),           S_OPEN,          P(GEMM),              S_FRESH,   F(MLP),          ROW_RESIZE | ROW_HOLDS},
-    {~0u,               S_OPEN,          P(QUANTIZE),          S_END,     F(QDQ),          0},
+    /* group anchor     state            joining part          new state  feature              flags */
+    {CONVS,             S_FRESH,         P(BATCH_NORM),        S_FRESH,   F(CONV_BN),          0},
+    {CONVS,             S_FRESH,         P(BIAS) | P(SCALE),   S_FRESH,   F(CONV_AFFINE),      0},
+    {CONVS,             S_FRESH,         P(ACT),               S_ACT,     F(CONV_ACT),         0},
+    {CONVS,             S_FRESH,         ACTXS,                S_ACT,     F(CONV_ACTX),        0},
+    {CONVS,             S_FRESH,         P(ADD),               S_ADD,     F(CONV_ADD),         0},
+    {CONVS,             S_ACT,           P(ADD),               S_ADD,     F(CONV_ACT_ADD),     0},
+    {CONVS,             S_ADD,           P(ACT),               S_END,     F(CONV_ADD_ACT),     0},
+    {CONVS,             S_ADD,           ACTXS,                S_END,     F(CONV_ACTX),        0},
+    {CONVS,             S_FRESH | S_ACT, P(GATE),              S_ACT,     F(GATE),             0},
+    {CONVS,             S_OPEN,          POINTWISE,            0,         F(CONV_CHAIN),       0},
+    {GEMMS,             S_FRESH,         P(BIAS),              S_FRESH,   F(GEMM_BIAS),        0},
+    {GEMMS,             S_FRESH,         P(BIAS),              S_FRESH,   F(GEMM_MATRIX_BIAS), ROW_MATRIX},
+    {GEMMS,             S_FRESH,         P(SCALE),             S_FRESH,   F(GEMM_SCALE),       0},
+    {GEMMS,             S_FRESH,         P(SCALE),             S_FRESH,   F(GEMM_ALPHA),       ROW_SCALAR},
+    {GEMMS,             S_FRESH,         P(ACT),               S_ACT,     F(GEMM_ACT),         0},
+    {GEMMS,             S_FRESH,         P(ACT),               S_ACT,     F(GEMM_MATRIX_ACT),  ROW_MATRIX},
+    {GEMMS,             S_FRESH,         ACTXS,                S_ACT,     F(GEMM_ACTX),        0},
+    {GEMMS,             S_FRESH | S_ACT, P(ADD),               S_ADD,     F(GEMM_ADD),         0},
+    {GEMMS,             S_ADD,           P(ACT) | ACTXS,       S_END,     F(GEMM_ADD),         0},
+    {GEMMS,             S_FRESH | S_ACT, P(GATE),              S_ACT,     F(GATE),             0},
+    {GEMMS,             S_OPEN,          POINTWISE,            0,         F(GEMM_CHAIN),       0},
+    {P(BATCH_NORM),     S_FRESH,         P(ACT),               S_END,     F(BN_ACT),           0},
+    {P(BIAS),           S_FRESH,         P(GELU),              S_END,     F(BIAS_GELU),        0},
+    {POINTWISE,         S_OPEN,          POINTWISE,            0,         F(MAP_CHAIN),        0},
+    {POINTWISE,         S_OPEN,          POINTWISE,            0,         F(MAP_BRANCH),       ROW_SHARED | ROW_MEMBER},
+    {NORMS,             S_OPEN,          POINTWISE,            0,         F(NORM_CHAIN),       0},
+    {POOLS,             S_OPEN,          POINTWISE,            0,         F(POOL_CHAIN),       0},
+    {P(ADD) | P(BIAS),  S_OPEN,          P(NORM),              S_FRESH,   F(SKIP_NORM),        ROW_ANCHOR | ROW_SHARED | ROW_ALONE},
+    {POINTWISE,         S_OPEN,          NORMS,                S_FRESH,   F(MAP_NORM),         ROW_ANCHOR},
+    {POINTWISE,         S_OPEN,          P(REDUCE),            S_FRESH,   F(MAP_REDUCE),       ROW_ANCHOR | ROW_RESIZE},
+    {P(MOVE) | P(PAD),  S_OPEN,          POINTWISE | P(MOVE),  0,         F(MOVE_CHAIN),       ROW_RESIZE},
+    {POINTWISE,         S_OPEN,          P(MOVE),              0,         F(MOVE_CHAIN),       ROW_RESIZE},
+    {P(PAD),            S_OPEN,          P(CONV) | P(POOL),    S_FRESH,   F(PAD),              ROW_ANCHOR | ROW_RESIZE},
+    {P(GATE) | P(SCALE) | P(BATCH_NORM), S_OPEN, P(CONV) | P(GEMM), S_FRESH, F(PROLOGUE),      ROW_ANCHOR | ROW_RESIZE | ROW_POINT},
+    {P(GEMM),           S_OPEN,          P(GEMM),              S_FRESH,   F(MLP),              ROW_RESIZE | ROW_HOLDS},
+    {~0u,               S_OPEN,          P(QUANTIZE),          S_END,     F(QDQ),              0},
 };
 /* clang-format on */
 
@@ -163,6 +170,19 @@ static int32_t foreign_operands(const struct run *r, int32_t unit, int32_t g)
     return count;
 }
 
+/* The constant operand of an element-wise unit has one element. */
+static bool has_scalar(struct run *r, int32_t unit)
+{
+    const struct wl_node *n = &r->g->nodes[unit];
+    for (int32_t i = 0; i < n->input_count; i++) {
+        int32_t t = n->inputs[i];
+        if (t != WL_NONE && wl_partition_is_constant(r, t)) {
+            return wl_partition_elems(r, t) == 1;
+        }
+    }
+    return false;
+}
+
 static enum end_reason view_between(const struct run *r, int32_t tensor)
 {
     bool direct = r->root[tensor] == tensor || (r->features & F(VIEWS)) != 0;
@@ -214,8 +234,11 @@ static enum end_reason legality(struct run *r, const struct fuse_row *row, int32
     if ((row->flags & ROW_HOLDS) != 0 && !fits_on_chip(r, root)) {
         return END_BUDGET;
     }
-    if ((row->flags & ROW_POINT) != 0 && !is_point_kernel(r, unit)) {
-        return END_SHAPE;
+    bool unfit = ((row->flags & ROW_POINT) != 0 && !is_point_kernel(r, unit)) ||
+                 ((row->flags & ROW_MATRIX) != 0 && r->g->tensors[root].rank > 2) ||
+                 ((row->flags & ROW_SCALAR) != 0 && !has_scalar(r, unit));
+    if (unfit) {
+        return END_NO_RULE;
     }
     return view_between(r, tensor);
 }
@@ -257,7 +280,9 @@ static void consider(struct run *r, int32_t unit, int32_t tensor, struct choice 
         }
         why = legality(r, row, unit, tensor);
         if (why == END_NONE) {
-            if (best->row == NULL || r->depth[producer] > best->depth) {
+            bool deeper = (r->features & F(FIRST_OPERAND)) == 0 && best->row != NULL &&
+                          r->depth[producer] > best->depth;
+            if (best->row == NULL || deeper) {
                 *best = (struct choice){row, g, r->root[tensor], r->depth[producer]};
             }
             why = END_OTHER_BRANCH; /* holds unless it is the best */

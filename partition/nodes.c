@@ -32,7 +32,7 @@ const struct prim_row wl_prim_rows[] = {
     {"Relu",               PRIM_RELU,           PART_ACT,   NULL},
     {"LeakyRelu",          PRIM_LEAKY_RELU,     PART_ACT,   "leaky_relu"},
     {"PRelu",              PRIM_NONE,           PART_ACT,   NULL},
-    {"HardSwish",          PRIM_HARD_SWISH,     PART_ACTX,  "hard_swish"},
+    {"HardSwish",          PRIM_HARD_SWISH,     PART_ACT,   "hard_swish"},
     {"Gelu",               PRIM_GELU,           PART_ACTX,  NULL},
     {"Where",              PRIM_WHERE,          PART_OTHER, NULL},
     {"IsNaN",              PRIM_IS_NAN,         PART_OTHER, NULL},
@@ -44,15 +44,15 @@ const struct prim_row wl_prim_rows[] = {
     {"ReduceMax",          PRIM_RMAX,           PART_OTHER, "reduce_max"},
     {"Conv",               PRIM_CONV,           PART_OTHER, NULL},
     {"ConvTranspose",      PRIM_CONV_TRANSPOSE, PART_OTHER, "conv_transpose"},
-    {"MatMul",             PRIM_MATMUL,         PART_OTHER, NULL},
+    {"MatMul",             PRIM_MATMUL,         PART_OTHER, "matmul"},
     {"Gemm",               PRIM_GEMM,           PART_OTHER, NULL},
     {"Einsum",             PRIM_EINSUM,         PART_OTHER, NULL},
     {"Softmax",            PRIM_SOFTMAX,        PART_OTHER, NULL},
-    {"LayerNormalization", PRIM_LAYER_NORM,     PART_OTHER, "layer_norm"},
-    {"RMSNormalization",   PRIM_NONE,           PART_OTHER, "rms_norm"},
-    {"GroupNormalization", PRIM_NONE,           PART_OTHER, "group_norm"},
-    {"InstanceNormalization", PRIM_INSTANCE_NORM, PART_OTHER, "instance_norm"},
-    {"BatchNormalization", PRIM_BATCH_NORM,     PART_OTHER, "batch_norm"},
+    {"LayerNormalization", PRIM_LAYER_NORM,     PART_OTHER, "layernorm"},
+    {"RMSNormalization",   PRIM_NONE,           PART_OTHER, "rmsnorm"},
+    {"GroupNormalization", PRIM_NONE,           PART_OTHER, "groupnorm"},
+    {"InstanceNormalization", PRIM_INSTANCE_NORM, PART_OTHER, "instancenorm"},
+    {"BatchNormalization", PRIM_BATCH_NORM,     PART_OTHER, "bn"},
     {"Transpose",          PRIM_TRANSPOSE,      PART_OTHER, NULL},
     {"Concat",             PRIM_CONCAT,         PART_OTHER, NULL},
     {"Slice",              PRIM_SLICE,          PART_OTHER, NULL},
@@ -62,9 +62,9 @@ const struct prim_row wl_prim_rows[] = {
     {"Expand",             PRIM_EXPAND,         PART_OTHER, NULL},
     {"QuantizeLinear",     PRIM_QUANTIZE,       PART_QUANTIZE, "quantize"},
     {"DequantizeLinear",   PRIM_DEQUANTIZE,     PART_OTHER, "dequantize"},
-    {"AveragePool",        PRIM_AVERAGE_POOL,   PART_OTHER, "average_pool"},
-    {"GlobalAveragePool",  PRIM_NONE,           PART_OTHER, "global_average_pool"},
-    {"MaxPool",            PRIM_MAX_POOL,       PART_OTHER, "max_pool"},
+    {"AveragePool",        PRIM_AVERAGE_POOL,   PART_OTHER, "avgpool"},
+    {"GlobalAveragePool",  PRIM_NONE,           PART_OTHER, "global_avgpool"},
+    {"MaxPool",            PRIM_MAX_POOL,       PART_OTHER, "maxpool"},
 };
 /* clang-format on */
 const int32_t wl_prim_row_count = (int32_t)WL_ARRAY_LEN(wl_prim_rows);
@@ -470,6 +470,9 @@ static enum part part_of(const struct run *r, int32_t node)
         [WL_OPK_NORM] = PART_NORM,           [WL_OPK_SOFTMAX] = PART_SOFTMAX,
         [WL_OPK_REDUCE] = PART_REDUCE,       [WL_OPK_MOVE] = PART_MOVE,
     };
+    if (r->prim[node] == PRIM_CONV_TRANSPOSE && (r->features & F(DECONV)) == 0) {
+        return PART_OTHER;
+    }
     bool affine = n->op->kind == WL_OPK_NORM && n->op->fuse == WL_FUSE_EPILOGUE;
     return affine ? PART_BATCH_NORM : by_kind[n->op->kind];
 }

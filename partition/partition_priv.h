@@ -88,6 +88,7 @@ enum part {
     PART_SCALE, /* x a constant */
     PART_ACT,   /* activation of one operator and one input */
     PART_ACTX,  /* activation that is several operators or rarely built into kernels */
+    PART_GELU,  /* the exact one, by the error function */
     PART_ADD,   /* of two activations over one iteration space */
     PART_GATE,  /* product of two activations; squeeze-excite scale where one is broadcast */
     PART_CAST,
@@ -99,8 +100,8 @@ enum part {
 #define PART_BIT(p) (1u << (p))
 #define PARTS_POINTWISE                                                                            \
     (PART_BIT(PART_BATCH_NORM) | PART_BIT(PART_BIAS) | PART_BIT(PART_SCALE) | PART_BIT(PART_ACT) | \
-     PART_BIT(PART_ACTX) | PART_BIT(PART_ADD) | PART_BIT(PART_GATE) | PART_BIT(PART_CAST) |        \
-     PART_BIT(PART_MAP))
+     PART_BIT(PART_ACTX) | PART_BIT(PART_GELU) | PART_BIT(PART_ADD) | PART_BIT(PART_GATE) |        \
+     PART_BIT(PART_CAST) | PART_BIT(PART_MAP))
 
 struct prim_row {
     const char *op; /* operator name, default domain */
@@ -123,7 +124,10 @@ extern const int32_t wl_prim_row_count;
     X(ATTENTION_LAYOUT, "attention reads and writes transposed heads in place")                    \
     X(QDQ, "QuantizeLinear and DequantizeLinear vanish into their neighbours")                     \
     X(VIEWS, "views between two operators do not keep them apart")                                 \
+    X(FIRST_OPERAND, "the first operand that can take an operator does, not the longest chain")    \
+    X(DECONV, "transposed convolutions take what convolutions take")                               \
     X(CONV_BN, "batch normalisation into the convolution")                                         \
+    X(BN_ACT, "activation after a batch normalisation on its own")                                 \
     X(CONV_AFFINE, "constant bias and scale into the convolution")                                 \
     X(CONV_ACT, "simple activations into the convolution")                                         \
     X(CONV_ACTX, "composite activations into the convolution")                                     \
@@ -132,15 +136,19 @@ extern const int32_t wl_prim_row_count;
     X(CONV_ACT_ADD, "residual addition after the activation")                                      \
     X(CONV_CHAIN, "any element-wise chain into the convolution")                                   \
     X(GEMM_BIAS, "constant bias into the matrix product")                                          \
+    X(GEMM_MATRIX_BIAS, "constant bias into products of two matrices")                             \
     X(GEMM_SCALE, "constant factor into the matrix product")                                       \
+    X(GEMM_ALPHA, "constant scalar factor into the matrix product")                                \
     X(GEMM_ACT, "simple activations into the matrix product")                                      \
+    X(GEMM_MATRIX_ACT, "simple activations into products of two matrices")                         \
     X(GEMM_ACTX, "composite activations into the matrix product")                                  \
     X(GEMM_ADD, "residual addition into the matrix product")                                       \
+    X(GEMM_OPERANDS, "transposed and scaled operands read as they are")                            \
     X(GEMM_CHAIN, "any element-wise chain into the matrix product")                                \
     X(GATE, "gate (product with another tensor) into the operator before")                         \
     X(MAP_CHAIN, "element-wise chains")                                                            \
     X(MAP_BRANCH, "element-wise operators that share an input or an intermediate result")          \
-    X(BIAS_ACT, "constant bias and the activation after it")                                       \
+    X(BIAS_GELU, "constant bias before a GELU")                                                    \
     X(NORM_CHAIN, "element-wise chains after a normalisation or softmax")                          \
     X(POOL_CHAIN, "element-wise chains after pooling and reductions")                              \
     X(SKIP_NORM, "addition before a normalisation")                                                \
@@ -275,6 +283,9 @@ const char *wl_partition_label(const struct run *r, int32_t unit);
 /* idioms.c, attention.c */
 wl_status wl_partition_idioms(struct run *r) WL_MUST_CHECK;
 wl_status wl_partition_attention(struct run *r) WL_MUST_CHECK;
+
+/* operands.c: after the readers are known; keeps them up to date */
+wl_status wl_partition_operands(struct run *r) WL_MUST_CHECK;
 
 /* fuse.c */
 wl_status wl_partition_fuse(struct run *r) WL_MUST_CHECK;

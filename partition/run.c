@@ -39,6 +39,7 @@ static wl_status run_passes(struct run *r, struct wl_partition *out)
     WL_TRY(wl_partition_idioms(r));
     WL_TRY(wl_partition_readers(r)); /* idioms are one reader now */
     WL_TRY(wl_partition_attention(r));
+    WL_TRY(wl_partition_operands(r));
     WL_TRY(wl_partition_fuse(r));
     WL_TRY(wl_partition_order(r, out));
     WL_TRY(wl_partition_describe(r, out));
