@@ -371,9 +371,12 @@ static void member(struct cursor *c, struct wl_str key, struct wl_skim *out)
 wl_status wl_skim_spec(struct wl_arena *arena, const char *path, const char *bytes, size_t count,
                        struct wl_skim *out, struct wl_error *err)
 {
+    *out = (struct wl_skim){.class = -1};
+    if (count == 0) {
+        return wl_fail(err, WL_ERR_PARSE, path, "is empty; a JSON object is needed");
+    }
     struct cursor c = {bytes, bytes + count, bytes, arena, path, false};
     struct wl_str key;
-    *out = (struct wl_skim){.class = -1};
     if (!take(&c, '{')) {
         return wl_fail(err, WL_ERR_PARSE, path, "is not a JSON object; { ... } is needed");
     }

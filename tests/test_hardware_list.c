@@ -79,6 +79,8 @@ static void test_broken_and_shadowed(void **state)
     hw_temp(folder, sizeof(folder));
     (void)snprintf(path, sizeof(path), "%s/cpu/torn/spec.json", folder);
     hw_write(path, "{\"id\": \"torn\", \"name\": \"unterminated");
+    (void)snprintf(path, sizeof(path), "%s/cpu/void/spec.json", folder);
+    hw_write(path, "");
     (void)snprintf(path, sizeof(path), "%s/cpu/nameless/spec.json", folder);
     hw_write(path, "{\"id\": \"nameless\"}");
     (void)snprintf(path, sizeof(path), "%s/gpu/nvidia_h100_sxm/spec.json", folder);
@@ -87,9 +89,10 @@ static void test_broken_and_shadowed(void **state)
     hw_write(path, "{}");
     hw_open_two(&r, folder);
     assert_int_equal(wl_registry_list(&r, &entries, &count, &broken, &broken_count, &err), WL_OK);
-    assert_int_equal(broken_count, 2);
+    assert_int_equal(broken_count, 3);
     for (int32_t i = 0; i < broken_count; i++) {
         assert_true(strstr(broken[i].where, "torn") != NULL ||
+                    strstr(broken[i].where, "void") != NULL ||
                     strstr(broken[i].where, "nameless") != NULL);
     }
     for (int32_t i = 0; i < count; i++) {
