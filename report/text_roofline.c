@@ -19,60 +19,77 @@ struct plot {
     char *cells;           /* ROWS x columns: ASCII codes, translated when printed */
 };
 
-static void span(double v, double *low, double *high)
-{
-    if (v > 0) {
-        double l = log10(v);
-        *low = l < *low ? l : *low;
-        *high = l > *high ? l : *high;
-    }
-}
-
 static void put_cell(struct plot *p, double x, double y, char c)
 {
     int column = (int)lround((log10(x) - p->x0) / (p->x1 - p->x0) * (p->columns - 1));
     int row = (int)lround((log10(y) - p->y0) / (p->y1 - p->y0) * (ROWS - 1));
-    if (column >= 0 && column < p->columns && row >= 0 && row < ROWS) {
+    column = column >= p->columns ? p->columns - 1 : column; /* no traffic at all: far right */
+    if (column >= 0 && row >= 0 && row < ROWS) {
         p->cells[(ROWS - 1 - row) * p->columns + column] = c;
     }
+}
+
+/* A ceiling that some subgraph computes under. */
+static bool ceiling_used(const struct wl_result *r, const struct wl_ceiling *c)
+{
+    for (int32_t i = 0; i < r->mappings.count; i++) {
+        const struct wl_mapping *m = &r->mappings.items[i];
+        if (m->pipe != WL_NONE && m->precision == c->precision &&
+            strcmp(r->device.pipes[m->pipe].name, c->unit) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static double highest_peak(const struct wl_result *r)
 {
     double peak = 0;
     for (int32_t i = 0; i < r->roofline.ceiling_count; i++) {
-        peak = fmax(peak, r->roofline.ceilings[i].ops_per_s);
+        if (ceiling_used(r, &r->roofline.ceilings[i])) {
+            peak = fmax(peak, r->roofline.ceilings[i].ops_per_s);
+        }
     }
     return peak;
 }
 
+/* From two decades left of the ridge to one right of it, wider where subgraphs lie outside. */
 static void find_extent(const struct wl_result *r, struct plot *p)
 {
     double peak = highest_peak(r);
-    double ridge = peak / wl_device_dram(&r->device)->bandwidth_bps;
-    *p =
-        (struct plot){.x0 = log10(ridge), .x1 = log10(ridge), .y0 = log10(peak), .y1 = log10(peak)};
+    double ridge = log10(peak / wl_device_dram(&r->device)->bandwidth_bps);
+    double low = log10(peak) - 2;
+    p->x0 = floor(ridge) - 2;
+    p->x1 = ceil(ridge) + 1;
     for (int32_t i = 0; i < r->roofline.count; i++) {
-        span(r->roofline.points[i].intensity, &p->x0, &p->x1);
-        span(r->roofline.points[i].achieved_ops_per_s, &p->y0, &p->y1);
+        const struct wl_roof_point *x = &r->roofline.points[i];
+        if (x->intensity > 0 && x->achieved_ops_per_s > 0) {
+            p->x0 = fmin(p->x0, floor(log10(x->intensity)));
+            p->x1 = fmax(p->x1, ceil(log10(x->intensity)));
+        }
+        if (x->achieved_ops_per_s > 0) {
+            low = fmin(low, log10(x->achieved_ops_per_s));
+        }
     }
-    p->x0 = fmax(floor(p->x0), log10(ridge) - 4);
-    p->y0 = fmax(floor(p->y0), log10(peak) - 6);
-    p->x1 = ceil(p->x1) + 0.001;
-    p->y1 += 0.15;
+    p->x0 = fmax(p->x0, ridge - 5);
+    p->x1 = fmin(p->x1, ridge + 3);
+    p->y0 = fmax(low, log10(peak) - 5);
+    p->y1 = log10(peak) + 0.1;
 }
 
 static void draw_ceilings(const struct wl_result *r, struct plot *p)
 {
+    double peak = highest_peak(r);
     for (int c = 0; c < p->columns; c++) {
         double x = pow(10, p->x0 + (p->x1 - p->x0) * c / (p->columns - 1));
         double slope = x * wl_device_dram(&r->device)->bandwidth_bps;
         for (int32_t i = 0; i < r->roofline.ceiling_count; i++) {
-            if (slope >= r->roofline.ceilings[i].ops_per_s) {
-                put_cell(p, x, r->roofline.ceilings[i].ops_per_s, '-');
+            const struct wl_ceiling *roof = &r->roofline.ceilings[i];
+            if (slope >= roof->ops_per_s && ceiling_used(r, roof)) {
+                put_cell(p, x, roof->ops_per_s, '-');
             }
         }
-        if (slope <= highest_peak(r)) {
+        if (slope <= peak) {
             put_cell(p, x, slope, '/');
         }
     }
@@ -86,8 +103,9 @@ static void draw_points(const struct wl_result *r, struct plot *p)
             const struct wl_roof_point *x = &r->roofline.points[i];
             double share = r->roofline.timings[i].latency_s / r->totals.latency_s;
             int weight = share > 0.1 ? 3 : share > 0.03 ? 2 : share > 0.01 ? 1 : 0;
-            if (weight == pass && x->intensity > 0 && x->achieved_ops_per_s > 0) {
-                put_cell(p, x->intensity, x->achieved_ops_per_s, marks[weight]);
+            if (weight == pass && x->achieved_ops_per_s > 0) {
+                put_cell(p, x->intensity > 0 ? x->intensity : pow(10, p->x1), x->achieved_ops_per_s,
+                         marks[weight]);
             }
         }
     }
@@ -137,9 +155,15 @@ wl_status wl_text_roofline(const struct wl_result *r, int width, struct wl_buf *
     draw_points(r, &p);
     print_plot(&p, out);
     wl_free(p.cells);
-    wl_buf_puts(out, "  subgraphs by share of time: . under 1 %, o to 3 %, O to 10 %, @ above\n");
+    wl_buf_printf(out,
+                  "  subgraphs by share of time: . under 1 %%, o to 3 %%, O to 10 %%, @ above; "
+                  "right edge: no %s traffic\n",
+                  wl_device_dram(&r->device)->name);
     for (int32_t i = 0; i < r->roofline.ceiling_count; i++) {
         const struct wl_ceiling *c = &r->roofline.ceilings[i];
+        if (!ceiling_used(r, c)) {
+            continue;
+        }
         wl_buf_printf(out, "  ceiling  %s on %s: %s\n", wl_precision_name(c->precision), c->unit,
                       wl_format_si(c->ops_per_s, "op/s", a, sizeof(a)));
     }
