@@ -69,6 +69,10 @@ static void skip(struct cursor *c)
 {
     space(c);
     int64_t depth = 0;
+    if (c->p < c->end && (*c->p == ',' || *c->p == '}' || *c->p == ']')) {
+        c->bad = true; /* no value: not stepping on would never end */
+        return;
+    }
     while (c->p < c->end) {
         char ch = *c->p;
         if (!stops[(unsigned char)ch]) {
