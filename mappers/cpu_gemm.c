@@ -80,6 +80,13 @@ static struct lanes lanes_of(const struct wl_device *d, const struct wl_pipe *p,
     struct lanes l = {.depth = acc > bits ? (double)acc / bits : 1, .clock_hz = p->clock_hz};
     l.lanes = p->simd_bits > acc ? (double)p->simd_bits / acc : 1;
     l.issue = p->ops_per_cycle[prec] / (2 * l.lanes * l.depth);
+    /* More per cycle than instructions issue: the instruction multiplies small matrices (MMLA),
+       which counts here as more of K per lane. */
+    double fp32 = p->ops_per_cycle[WL_PREC_FP32] * 32 / (2.0 * wl_max_d(32, p->simd_bits));
+    if (fp32 > 0 && l.issue > fp32 && bits < 32) {
+        l.depth *= l.issue / fp32;
+        l.issue = fp32;
+    }
     l.registers = vector_registers(d, p);
     l.register_bytes = p->simd_bits > 0 ? p->simd_bits / 8.0 : acc / 8.0;
     return l;
