@@ -18,6 +18,8 @@ struct wl_cli_analysis {
     const char *registry;
     const char *models;
     const char *explain;
+    int64_t prefill_tokens, decode_tokens; /* text generation; 0: not asked for */
+    const char *decode_model;
     bool strict;
     bool quiet;
     int64_t jobs;

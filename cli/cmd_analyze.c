@@ -5,6 +5,7 @@
 
 #include "advice.h"
 #include "analysis_options.h"
+#include "llm.h"
 
 /* What has to be closed again, in order of opening. */
 struct session {
@@ -90,6 +91,10 @@ static wl_status analyze(struct wl_cli_analysis *a, const char *model, struct se
     struct wl_device device;
     const struct wl_runtime *runtime = NULL;
     WL_TRY(open_device(a, s, &device, &runtime, err));
+    if (wl_cli_wants_llm(a)) {
+        WL_TRY(wl_cli_llm(a, model, &device, runtime, &s->text, err));
+        return a->quiet && a->output == NULL ? WL_OK : wl_cli_output(a->output, &s->text, err);
+    }
     WL_TRY(wl_cli_resolve_model(a, model, err));
     WL_TRY(wl_prepare(&a->request, runtime, wl_device_on_chip_bytes(&device), &s->model,
                       &s->prepared, err));
@@ -110,7 +115,8 @@ static wl_status analyze(struct wl_cli_analysis *a, const char *model, struct se
 
 int wl_cmd_analyze(int argc, char **argv)
 {
-    static const struct wl_option *const tables[] = {wl_device_options, wl_model_options, NULL};
+    static const struct wl_option *const tables[] = {wl_device_options, wl_model_options,
+                                                     wl_llm_options, NULL};
     struct wl_cli_analysis a;
     struct session s = {0};
     struct wl_error err;
