@@ -120,7 +120,7 @@ static void put_energy(const struct wl_measurement *r, struct wl_buf *out)
     }
     put_lead("energy", si(r->energy_j, "J", a), out);
     if (isfinite(r->above_idle_j)) {
-        wl_buf_printf(out, "%s above idle; ", si(r->above_idle_j, "J", a));
+        wl_buf_printf(out, "%s above idle%s", si(r->above_idle_j, "J", a), r->runs > 1 ? "; " : "");
     }
     if (r->runs > 1) {
         wl_buf_printf(out, "spread %s", percent(r->energy_spread, a));
