@@ -169,6 +169,26 @@ static wl_status value_read(struct wl_fe *fe, const Onnx__TensorProto *tp, enum 
     return WL_OK;
 }
 
+/* The elements of a small tensor of strings; NULL in *out when they are not known. */
+static wl_status strings_of(struct wl_fe *fe, const Onnx__TensorProto *tp, int64_t elems,
+                            const struct wl_str **out)
+{
+    *out = NULL;
+    if (elems < 1 || elems > WL_SCAN_KEEP_STRINGS || tp->n_string_data != (size_t)elems) {
+        return WL_OK;
+    }
+    struct wl_str *list = WL_ARRAY(fe->g->arena, struct wl_str, elems);
+    WL_TRY_PTR(list, fe->err);
+    for (int64_t i = 0; i < elems; i++) {
+        ProtobufCBinaryData s = tp->string_data[i];
+        list[i] =
+            (struct wl_str){wl_arena_strndup(fe->g->arena, (const char *)s.data, s.len), s.len};
+        WL_TRY_PTR(list[i].data, fe->err);
+    }
+    *out = list;
+    return WL_OK;
+}
+
 /* ---- tensors -------------------------------------------------------------------------------- */
 
 static wl_status dims_copy(struct wl_fe *fe, const char *name, size_t rank, const int64_t *dims,
@@ -208,6 +228,9 @@ wl_status wl_fe_tensor_attr(struct wl_fe *fe, const Onnx__TensorProto *tp,
         out->dtype = (enum wl_dtype)tp->data_type;
     }
     WL_TRY(dims_copy(fe, tp->name == NULL ? "" : tp->name, tp->n_dims, tp->dims, out));
+    if (out->dtype == WL_DT_STRING) {
+        return strings_of(fe, tp, out->stored_elems, &out->strings);
+    }
     return value_read(fe, tp, out->dtype, out->stored_elems, &out->value);
 }
 

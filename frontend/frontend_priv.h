@@ -41,9 +41,10 @@ struct wl_scan {
     int32_t absent_payloads; /* tensors without any data, in this file or another */
 };
 
-/* Tensors of up to this many elements keep their payload: integers and bools; the rest. */
+/* Tensors of up to this many elements keep their payload: integers and bools; strings; the rest. */
 #define WL_SCAN_KEEP_INTS WL_VALUE_MAX
 #define WL_SCAN_KEEP_OTHERS 1024
+#define WL_SCAN_KEEP_STRINGS 256
 #define WL_SCAN_KEEP_BYTES 65536
 #define WL_SCAN_DEPTH_MAX 64
 

@@ -202,6 +202,7 @@ static wl_status initializer_add(struct wl_fe *fe, const struct wl_fe_env *env, 
     tensor->type_kind = sparse ? WL_TYPE_SPARSE : WL_TYPE_TENSOR;
     tensor->rank = a->rank;
     tensor->value = a->value;
+    tensor->strings = a->strings;
     tensor->stored_elems = a->stored_elems;
     tensor->dims = wl_arena_alloc(fe->g->arena, (size_t)a->rank * sizeof(*tensor->dims));
     WL_TRY_PTR(tensor->dims, fe->err);

@@ -83,6 +83,7 @@ static void outputs_reset(struct wl_graph *g, const struct wl_node *n)
         t->rank = WL_NONE;
         t->dims = NULL;
         t->value = NULL;
+        t->strings = NULL;
         t->length = wl_dim_unknown();
         t->kind = WL_TENSOR_ACTIVATION;
     }

@@ -365,13 +365,6 @@ static wl_status raise_upsample(struct wl_fe *fe, int32_t node)
     return asymmetric(fe, node);
 }
 
-/* A form that has no equal among the newer ones: the operator counts as unknown. */
-static wl_status raise_unknown(struct wl_fe *fe, int32_t node)
-{
-    node_of(fe, node)->op = NULL;
-    return WL_OK;
-}
-
 /* ---- broadcasting before opset 7 ------------------------------------------------------------- */
 
 /*
@@ -520,7 +513,6 @@ static const struct wl_raise_rule rules[] = {
     {"Reshape", 5, raise_reshape},     /* shape -> input 1 */
     {"Resize", 11, raise_resize},      /* (X, scales) -> (X, roi, scales) */
     {"RoiAlign", 16, raise_roi_align}, /* coordinate mode: default made explicit */
-    {"Scan", 9, raise_unknown},        /* had a batch axis and sequence lengths */
     {"Scatter", ANY, raise_scatter},   /* renamed ScatterElements */
     {"Slice", 10, raise_slice},        /* starts, ends, axes -> inputs 1 to 3 */
     {"Softmax", 13, raise_softmax},
@@ -528,7 +520,6 @@ static const struct wl_raise_rule rules[] = {
     {"Split", 18, raise_split_even}, /* num_outputs made explicit */
     {"Squeeze", 13, raise_axes},     /* axes -> input 1 */
     {"Sub", 7, raise_broadcast},
-    {"Tile", 6, raise_unknown},        /* had one tiles, axis pair */
     {"TopK", 10, raise_topk},          /* k -> input 1 */
     {"Unsqueeze", 13, raise_axes},     /* axes -> input 1 */
     {"Upsample", ANY, raise_upsample}, /* renamed Resize; scales -> input 2 */

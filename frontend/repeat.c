@@ -5,8 +5,8 @@
  * - Loop: its trip count where constant; else the symbol `loop:NAME` where bound; else once, with a
  *   diagnostic. A constant trip count is exact unless the body computes its own condition; then it
  * is an upper bound, with a diagnostic.
- * - Scan: the extent of its first scan input along the scan axis. SequenceMap: the length of its
- *   sequence. Unknown ones as for Loop.
+ * - Scan: the extent of its first scan input along the scan axis (before opset 9 times the batch).
+ * SequenceMap: the length of its sequence. Unknown ones as for Loop.
  * - If: the branch that its condition selects; where the condition depends on data, the branch with
  *   more work, with a diagnostic.
  */
@@ -121,22 +121,29 @@ static wl_status trips_loop(struct wl_fe *fe, int32_t node, int32_t block, struc
     return WL_OK;
 }
 
-static struct wl_dim scan_extent(const struct wl_graph *g, const struct wl_node *n)
+static struct wl_dim axis_extent(const struct wl_graph *g, int32_t t, int64_t axis)
 {
-    int64_t scans = wl_node_attr_int(n, "num_scan_inputs", 0);
-    if (scans < 1 || scans > n->input_count) {
-        return wl_dim_unknown();
-    }
-    int32_t t = n->inputs[n->input_count - scans];
-    const struct wl_attr *axes = wl_node_attr(n, "scan_input_axes");
-    int64_t axis =
-        axes != NULL && axes->type == WL_ATTR_INTS && axes->count > 0 ? axes->u.ints[0] : 0;
     if (t == WL_NONE || g->tensors[t].rank == WL_NONE) {
         return wl_dim_unknown();
     }
     const struct wl_tensor *tensor = &g->tensors[t];
     axis += axis < 0 ? tensor->rank : 0;
     return axis >= 0 && axis < tensor->rank ? tensor->dims[axis] : wl_dim_unknown();
+}
+
+static struct wl_dim scan_extent(struct wl_graph *g, const struct wl_node *n)
+{
+    int64_t scans = wl_node_attr_int(n, "num_scan_inputs", 0);
+    if (scans < 1 || scans > n->input_count) {
+        return wl_dim_unknown();
+    }
+    int32_t t = n->inputs[n->input_count - scans];
+    if (n->version > 0 && n->version < 9) { /* every sequence of the batch on its own */
+        return wl_dim_mul(&g->dims, axis_extent(g, t, 0), axis_extent(g, t, 1));
+    }
+    const struct wl_attr *axes = wl_node_attr(n, "scan_input_axes");
+    bool given = axes != NULL && axes->type == WL_ATTR_INTS && axes->count > 0;
+    return axis_extent(g, t, given ? axes->u.ints[0] : 0);
 }
 
 static wl_status trips_of(struct wl_fe *fe, int32_t node, int32_t block, struct wl_dim *out)

@@ -599,6 +599,8 @@ static bool tensor_keeps_payload(const struct tensor_facts *t)
     case WL_DT_UINT32:
     case WL_DT_UINT64:
         return t->elems <= WL_SCAN_KEEP_OTHERS;
+    case WL_DT_STRING:
+        return t->elems <= WL_SCAN_KEEP_STRINGS;
     default:
         return false;
     }

@@ -230,7 +230,8 @@ struct wl_tensor {
     struct wl_dim *dims;
     struct wl_dim length; /* of a sequence */
     const struct wl_value *value;
-    int32_t producer; /* node or WL_NONE */
+    const struct wl_str *strings; /* elements of a small stored STRING tensor, else NULL */
+    int32_t producer;             /* node or WL_NONE */
     int32_t block;    /* where it was defined */
     uint32_t flags;
     int32_t first_consumer; /* into graph.consumers, after wl_graph_index */
@@ -260,6 +261,7 @@ struct wl_attr_tensor {
     int32_t rank;
     int64_t *dims;
     const struct wl_value *value;
+    const struct wl_str *strings; /* of a small STRING tensor, else NULL */
     int64_t stored_elems;
 };
 

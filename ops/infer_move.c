@@ -5,6 +5,8 @@
  * ONNX operator specification; bounds may be symbolic, in which case clamping stays in the
  * expression.
  */
+#include <math.h>
+
 #include "move_priv.h"
 
 /* ---- Transpose ---------------------------------------------------------------------------- */
@@ -349,9 +351,35 @@ wl_status wl_infer_pad(struct wl_op_ctx *c)
 
 /* ---- Tile, Expand ------------------------------------------------------------------------- */
 
+/* Before opset 6: inputs 1 and 2 are a count and the axis that it applies to. */
+static wl_status tile_one_axis(struct wl_op_ctx *c)
+{
+    const struct wl_tensor *x = wl_op_in(c, 0);
+    double times;
+    double where;
+    int32_t axis;
+    if (x == NULL || x->rank < 0) {
+        return WL_OK;
+    }
+    bool known = wl_op_in_number(c, 1, &times) && wl_op_in_number(c, 2, &where) &&
+                 fabs(times) < 9.0e15 && fabs(where) < 9.0e15 &&
+                 wl_op_axis((int64_t)where, x->rank, &axis);
+    if (!known) {
+        return wl_op_set_unknown_dims(c, 0, x->rank);
+    }
+    struct wl_dim dims[WL_RANK_MAX];
+    for (int32_t k = 0; k < x->rank; k++) {
+        dims[k] = k == axis ? wl_dim_mul_k(&c->g->dims, x->dims[k], (int64_t)times) : x->dims[k];
+    }
+    return wl_op_set_shape(c, 0, x->rank, dims);
+}
+
 wl_status wl_infer_tile(struct wl_op_ctx *c)
 {
     wl_op_same_dtype(c, 0, 0);
+    if (c->node->version > 0 && c->node->version < 6) {
+        return tile_one_axis(c);
+    }
     const struct wl_tensor *x = wl_op_in(c, 0);
     const struct wl_value *repeats = wl_op_in_value(c, 1);
     if (x == NULL || x->rank < 0) {

@@ -238,7 +238,8 @@ wl_status wl_infer_non_zero(struct wl_op_ctx *c)
 static int32_t elements_equal(const struct wl_value *v, int64_t a, int64_t b)
 {
     if (v->is_float) {
-        return v->floats[a] == v->floats[b];
+        bool nan = v->floats[a] != v->floats[a] || v->floats[b] != v->floats[b];
+        return nan ? WL_NONE : v->floats[a] == v->floats[b];
     }
     if (wl_dim_is_known(v->ints[a]) && wl_dim_is_known(v->ints[b])) {
         return v->ints[a].value == v->ints[b].value;
@@ -252,7 +253,7 @@ static int64_t slice_element(int64_t s, int64_t k, int64_t along, int64_t inner)
     return (k / inner) * along * inner + s * inner + k % inner;
 }
 
-#define UNIQUE_WORK_MAX (1 << 20)
+#define UNIQUE_WORK_MAX (1 << 16)
 
 /* Distinct slices along an axis of a known value; WL_NONE when not known. */
 static int64_t unique_count(const struct wl_value *v, int64_t along, int64_t inner)

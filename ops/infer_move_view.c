@@ -299,9 +299,13 @@ static wl_status constant_list(struct wl_op_ctx *c, const struct wl_attr *a)
 
 static wl_status constant_tensor(struct wl_op_ctx *c, const struct wl_attr_tensor *t)
 {
+    struct wl_tensor *out = wl_op_out(c, 0);
     wl_op_set_dtype(c, 0, t->dtype);
     if (t->rank < 0 || t->rank > WL_RANK_MAX) {
         return WL_OK;
+    }
+    if (out != NULL) {
+        out->strings = t->strings;
     }
     struct wl_dim dims[WL_RANK_MAX];
     for (int32_t i = 0; i < t->rank; i++) {

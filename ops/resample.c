@@ -381,7 +381,7 @@ wl_status wl_infer_center_crop_pad(struct wl_op_ctx *c)
     return wl_op_set_shape(c, 0, x->rank, dims);
 }
 
-/* ---- sizes that depend on data ------------------------------------------------------------ */
+/* ---- decoding ----------------------------------------------------------------------------- */
 
 /* Height and width lie in the encoded bytes; the number of channels follows from pixel_format. */
 wl_status wl_infer_image_decoder(struct wl_op_ctx *c)
@@ -404,46 +404,4 @@ void wl_cost_image_decoder(struct wl_op_ctx *c, struct wl_work *w)
 {
     w->access = WL_ACCESS_GATHER;
     wl_work_add_k(c, w, WL_WORK_INTEGER, DECODE_OPS_PER_SAMPLE, wl_op_out_elems(c, 0));
-}
-
-/* boxes (B, N, 4), scores (B, C, N): at most min(max_output_boxes_per_class, N) rows per (B, C). */
-wl_status wl_infer_nms(struct wl_op_ctx *c)
-{
-    struct wl_dim_pool *p = wl_op_pool(c);
-    struct wl_dim boxes = wl_op_merge_dim(wl_op_in_dim(c, 0, 1), wl_op_in_dim(c, 1, 2));
-    struct wl_dim batch = wl_op_merge_dim(wl_op_in_dim(c, 0, 0), wl_op_in_dim(c, 1, 0));
-    struct wl_dim per_class = wl_op_has_in(c, 2) ? wl_op_in_scalar(c, 2) : wl_dim_known(0);
-    if (wl_dim_is_known(per_class) && per_class.value < 0) {
-        per_class = wl_dim_unknown();
-    }
-    struct wl_dim most = wl_dim_is_unknown(per_class) ? boxes : wl_dim_min(p, per_class, boxes);
-    struct wl_dim upper = wl_dim_mul(p, wl_dim_mul(p, batch, wl_op_in_dim(c, 1, 1)), most);
-    wl_op_set_dtype(c, 0, WL_DT_INT64);
-    struct wl_dim dims[2] = {wl_dim_is(upper, 0) ? upper : wl_op_data_dim(c, "count", upper),
-                             wl_dim_known(3)};
-    return wl_op_set_shape(c, 0, 2, dims);
-}
-
-#define IOU_ADDMUL 12
-#define IOU_COMPARE 5
-
-/*
- * Per batch and class: scores are compared with the threshold and sorted (taken as 16 comparisons
- * each), then every box is compared with the boxes selected so far, half of the limit on average.
- * One intersection over union: 4 minima and maxima, 12 add/mul, a division, a comparison.
- */
-void wl_cost_nms(struct wl_op_ctx *c, struct wl_work *w)
-{
-    struct wl_dim_pool *p = wl_op_pool(c);
-    struct wl_dim scores = wl_op_in_elems(c, 1);
-    struct wl_dim limit = wl_op_has_in(c, 2) ? wl_op_in_scalar(c, 2) : wl_dim_known(0);
-    limit = wl_dim_is_unknown(limit) ? wl_op_in_dim(c, 1, 2)
-                                     : wl_dim_min(p, limit, wl_op_in_dim(c, 1, 2));
-    struct wl_dim half = wl_dim_ceil_div(p, limit, wl_dim_known(2));
-    struct wl_dim pairs = wl_dim_mul(p, scores, half);
-    w->access = WL_ACCESS_GATHER;
-    wl_work_add_k(c, w, WL_WORK_COMPARE, 17, scores);
-    wl_work_add_k(c, w, WL_WORK_ADDMUL, IOU_ADDMUL, pairs);
-    wl_work_add_k(c, w, WL_WORK_COMPARE, IOU_COMPARE, pairs);
-    wl_work_add(c, w, WL_WORK_DIVIDE, pairs);
 }
