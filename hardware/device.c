@@ -74,7 +74,7 @@ static double mode_clock(const struct wl_spec *s, const struct wl_spec_mode *m)
 static double estimated_watts(const struct wl_spec *s, const struct wl_spec_mode *m)
 {
     const struct wl_spec_mode *modes = s->file.power_modes.items;
-    double clock = mode_clock(s, m), best = INFINITY, watts = s->file.power.tdp_w.value;
+    double clock = mode_clock(s, m), best = HUGE_VAL, watts = s->file.power.tdp_w.value;
     for (int32_t i = 0; i < s->file.power_modes.count; i++) {
         double other = mode_clock(s, &modes[i]);
         double distance = fabs(log(other / clock));
