@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # measure: exit codes as timeout(1), where the report goes, signals, figures from a made-up tree.
-. "$WL_SOURCE_DIR/tests/cli/lib.sh.inc"
+. "${WL_SOURCE_DIR:?is set by ctest}/tests/cli/lib.sh.inc" || exit 1
 export WATTLINE_HOST_DIR="$work/host" WATTLINE_REGISTRY="$WL_SOURCE_DIR/registry" WATTLINE_MODELS="$WL_SOURCE_DIR/models"
 
 problem() {

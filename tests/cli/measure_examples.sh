@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # The examples run; the Python one where the shared library was built (WL_SHARED).
-. "$WL_SOURCE_DIR/tests/cli/lib.sh.inc"
+. "${WL_SOURCE_DIR:?is set by ctest}/tests/cli/lib.sh.inc" || exit 1
 "$WL_BUILD_DIR/examples/measure_region" >"$work/c" || { echo "FAIL the C example: $(cat "$work/c")"; failures=1; }
 grep -q '^result .* after ' "$work/c" || { echo "FAIL the C example prints: $(cat "$work/c")"; failures=1; }
 library="$WL_BUILD_DIR/libwattline.so"

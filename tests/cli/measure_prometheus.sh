@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # measure --prometheus: scraped over HTTP and from a file, read by the parser of Prometheus' own client
 # library; ports in use, forbidden ports, IPv6.
-. "$WL_SOURCE_DIR/tests/cli/lib.sh.inc"
+. "${WL_SOURCE_DIR:?is set by ctest}/tests/cli/lib.sh.inc" || exit 1
 problem() {
     echo "FAIL $*"
     failures=$((failures + 1))
