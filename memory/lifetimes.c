@@ -28,6 +28,20 @@ struct builder {
     int32_t *control_block; /* by node: one of its bodies, or WL_NONE; NULL without control flow */
 };
 
+bool wl_memory_elems(const struct wl_graph *g, int32_t tensor, int64_t *out)
+{
+    const struct wl_tensor *t = &g->tensors[tensor];
+    int64_t elems = 1;
+    for (int32_t i = 0; i < t->rank; i++) {
+        int64_t dim;
+        if (!wl_dim_at_most(&g->dims, t->dims[i], &dim, NULL) || !wl_mul_i64(elems, dim, &elems)) {
+            return false;
+        }
+    }
+    *out = elems;
+    return t->rank != WL_NONE;
+}
+
 /* Saturates: check_sizes refuses what comes near. */
 static int64_t operand_bytes(const struct builder *b, const struct wl_operand *o)
 {
@@ -135,7 +149,7 @@ static void add_read(struct builder *b, const struct wl_operand *o, int32_t step
     bool known = b->out->of_tensor[o->tensor] != WL_NONE;
     struct wl_operand whole = *o;
     int64_t elems;
-    if (wl_tensor_elems_known(b->g, o->tensor, &elems)) {
+    if (wl_memory_elems(b->g, o->tensor, &elems)) {
         whole.elems = wl_max_i64(elems, o->elems); /* resident whole, though read in part */
     }
     struct lifetime *life = life_of(b, o->tensor, step, operand_bytes(b, &whole));
@@ -228,7 +242,7 @@ static bool reads_by_element(const struct wl_graph *g, int32_t node, int32_t roo
         bool map = n->op->kind == WL_OPK_MAP || n->op->kind == WL_OPK_VIEW;
         bool allowed = (n->op->flags & WL_OPF_INPLACE) != 0 && i == 0;
         if ((!map && !allowed) || n->output_count < 1 || n->outputs[0] == WL_NONE ||
-            !wl_tensor_elems_known(g, n->outputs[0], &out) || out != elems) {
+            !wl_memory_elems(g, n->outputs[0], &out) || out != elems) {
             return false;
         }
     }
@@ -243,7 +257,7 @@ static bool may_take_over(const struct builder *b, const struct wl_subgraph *s,
     int64_t elems;
     if (in->last != s->id || in->size_bytes != out->size_bytes || in->first == s->id ||
         out->first != s->id || t->kind != WL_TENSOR_ACTIVATION || t->producer == WL_NONE ||
-        t->block != g->nodes[s->anchor].block || !wl_tensor_elems_known(g, in->tensor, &elems)) {
+        t->block != g->nodes[s->anchor].block || !wl_memory_elems(g, in->tensor, &elems)) {
         return false;
     }
     for (int32_t k = 0; k < s->node_count; k++) {
@@ -402,7 +416,7 @@ wl_status wl_memory_unfused(const struct wl_mappings *m, struct wl_arena *scratc
     }
     for (int32_t t = 0; t < g->tensor_count; t++) {
         int64_t elems;
-        if (u.first[t] != WL_NONE && is_activation(g, t) && wl_tensor_elems_known(g, t, &elems)) {
+        if (u.first[t] != WL_NONE && is_activation(g, t) && wl_memory_elems(g, t, &elems)) {
             struct wl_operand o = {t, elems};
             double size = wl_operand_bytes(g, &m->options.policy, &o);
             change[u.first[t]] += size;

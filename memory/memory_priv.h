@@ -36,6 +36,8 @@ struct lifetimes {
 #define WL_MEMORY_ALIGN 64
 
 /* lifetimes.c */
+/* Elements of a tensor, data-dependent sizes at their upper bound; false when unknown. */
+bool wl_memory_elems(const struct wl_graph *g, int32_t tensor, int64_t *out);
 wl_status wl_memory_lifetimes(const struct wl_mappings *m, struct wl_arena *arena,
                               struct lifetimes *out, struct wl_error *err) WL_MUST_CHECK;
 /* Most activation bytes live at once when every node stores its results and nothing is in place. */

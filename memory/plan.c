@@ -13,7 +13,7 @@ static double tensor_bytes(const struct wl_mappings *m, int32_t tensor, int64_t 
 {
     const struct wl_graph *g = m->partition->graph;
     int64_t elems;
-    if (!wl_tensor_elems_known(g, tensor, &elems)) {
+    if (!wl_memory_elems(g, tensor, &elems)) {
         elems = at_least;
     }
     struct wl_operand o = {tensor, wl_max_i64(elems, at_least)};

@@ -106,11 +106,12 @@ static wl_status check_work(struct check *c)
     int64_t macs = 0;
     int64_t listed = 0;
     for (int32_t n = 0; n < c->g->node_count; n++) {
-        struct wl_dim d = c->g->work[n].macs;
-        int64_t times = wl_dim_is_known(c->g->nodes[n].repeat) ? c->g->nodes[n].repeat.value : 1;
-        int64_t product;
-        if (executed(c->g, n) && wl_dim_is_known(d) && wl_mul_i64(d.value, times, &product)) {
-            macs += product;
+        int64_t work;
+        int64_t times;
+        if (executed(c->g, n) && wl_dim_at_most(&c->g->dims, c->g->work[n].macs, &work, NULL) &&
+            wl_dim_at_most(&c->g->dims, c->g->nodes[n].repeat, &times, NULL) &&
+            wl_mul_i64(wl_max_i64(work, 0), wl_max_i64(times, 1), &work)) {
+            macs += work;
         }
     }
     for (int32_t i = 0; i < c->p->count; i++) {
