@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis_options.h"
+#include "analysis_run.h"
 #include "compare.h"
 
 #define LIST_MAX 512
@@ -294,10 +294,71 @@ static void explain_first_two(struct compare *c, struct wl_model *model, struct 
     }
 }
 
+/* ---- views that need whole results --------------------------------------------------------------
+ */
+
+/* The rows' results, analysed again with all their parts; `runs` has room for every row. */
+static wl_status run_rows(struct compare *c, const struct wl_grid_model *models,
+                          int32_t model_count, struct wl_cli_run *runs,
+                          const struct wl_result **results, struct wl_error *err)
+{
+    for (int32_t i = 0; i < c->count; i++) {
+        struct wl_request request = c->a.request;
+        const struct wl_grid_model *m = &models[0];
+        for (int32_t k = 0; k < model_count; k++) {
+            m = strcmp(models[k].name, c->rows[i].model) == 0 ? &models[k] : m;
+        }
+        request.model = m->path;
+        request.model_name = m->name;
+        request.default_dims = m->default_dims;
+        request.default_dim_count = m->default_dim_count;
+        if (c->rows[i].ok) {
+            WL_TRY(wl_cli_run(&c->registry, c->rows[i].device, &request, &runs[i], err));
+            results[i] = &runs[i].result;
+        }
+    }
+    return WL_OK;
+}
+
+static wl_status write_report(struct compare *c, const struct wl_comparison *view,
+                              struct wl_error *err)
+{
+    struct wl_buf text;
+    wl_buf_init(&text);
+    wl_status status = wl_report_comparison(view, &c->a.report, &text, err);
+    if (status == WL_OK && (!c->a.quiet || c->a.output != NULL)) {
+        status = wl_cli_output(c->a.output, &text, err);
+    }
+    wl_buf_done(&text);
+    return status;
+}
+
+static wl_status print_with_views(struct compare *c, const struct wl_grid_model *models,
+                                  int32_t model_count, struct wl_comparison *view,
+                                  struct wl_error *err)
+{
+    if ((c->a.report.views & (WL_VIEW_LAYERS | WL_VIEW_ENERGY)) == 0) {
+        return write_report(c, view, err);
+    }
+    struct wl_cli_run *runs = WL_ARRAY(&c->a.arena, struct wl_cli_run, c->count);
+    const struct wl_result **results =
+        wl_arena_array(&c->a.arena, (size_t)c->count, sizeof(*results));
+    WL_TRY_PTR(runs, err);
+    WL_TRY_PTR(results, err);
+    wl_status status = run_rows(c, models, model_count, runs, results, err);
+    if (status == WL_OK) {
+        view->results = results;
+        status = write_report(c, view, err);
+    }
+    for (int32_t i = 0; i < c->count; i++) {
+        wl_cli_run_done(&runs[i]);
+    }
+    return status;
+}
+
 static wl_status print(struct compare *c, const struct wl_grid_model *models, int32_t model_count,
                        struct wl_error *err)
 {
-    struct wl_buf text;
     struct wl_buf why;
     struct wl_model model;
     struct wl_comparison view = {.rows = c->rows, .count = c->count};
@@ -308,24 +369,20 @@ static wl_status print(struct compare *c, const struct wl_grid_model *models, in
     view.pareto = pareto;
     view.many_models = model_count > 1;
     view.model_name = model_count > 1 ? "several models" : models[0].name;
+    if (model_count > 1) {
+        return print_with_views(c, models, model_count, &view, err);
+    }
     c->a.request.model = models[0].path;
     c->a.request.model_name = models[0].name;
     c->a.request.default_dims = models[0].default_dims;
     c->a.request.default_dim_count = models[0].default_dim_count;
     WL_TRY(wl_prepare_model(&c->a.request, &model, err));
-    wl_buf_init(&text);
     wl_buf_init(&why);
-    if (model_count == 1) {
-        view.model = &model;
-        explain_first_two(c, &model, &why);
-        view.why = why.len > 0 && !why.failed ? why.data : NULL;
-    }
-    wl_status status = wl_report_comparison(&view, &c->a.report, &text, err);
-    if (status == WL_OK && (!c->a.quiet || c->a.output != NULL)) {
-        status = wl_cli_output(c->a.output, &text, err);
-    }
+    view.model = &model;
+    explain_first_two(c, &model, &why);
+    view.why = why.len > 0 && !why.failed ? why.data : NULL;
+    wl_status status = print_with_views(c, models, model_count, &view, err);
     wl_buf_done(&why);
-    wl_buf_done(&text);
     wl_model_done(&model);
     return status;
 }
@@ -375,7 +432,8 @@ int wl_cmd_compare(int argc, char **argv)
         .synopsis = "MODEL[,MODEL...] --hw ID,ID,... | --class C | --all [options]",
         .summary = "One model on many devices (or several on one), side by side. For example:\n"
                    "  wattline compare resnet50 --hw h100,a100,orin_agx --precision fp16\n"
-                   "  wattline compare mobilenet_v2 --all --max-power 15 --sort energy",
+                   "  wattline compare mobilenet_v2 --all --max-power 15 --sort energy\n"
+                   "  wattline compare resnet18 --hw a100,tpu_v4,kpu_t256 --view layers,energy",
         .tables = tables,
         .target = &c,
         .positional_min = 1,

@@ -189,7 +189,8 @@ static void put_row(struct wl_emitter *e, const struct wl_comparison *c, int32_t
     wl_json_close(e, '}');
 }
 
-static void comparison_json(const struct wl_comparison *c, struct wl_buf *out)
+static void comparison_json(const struct wl_comparison *c, const struct wl_report_options *opt,
+                            struct wl_buf *out)
 {
     struct wl_emitter e;
     wl_json_begin(&e, out);
@@ -205,11 +206,26 @@ static void comparison_json(const struct wl_comparison *c, struct wl_buf *out)
     }
     wl_json_close(&e, ']');
     wl_json_str(&e, "why", c->why);
+    if (c->results != NULL) {
+        wl_compare_views_json(c, opt, &e);
+    }
     wl_json_end(&e);
 }
 
 /* ---- text
  * ------------------------------------------------------------------------------------------- */
+
+const char *wl_compare_label(const struct wl_comparison *c, int32_t row, char *out, size_t size)
+{
+    bool devices = false;
+    for (int32_t i = 1; i < c->count; i++) {
+        devices |= strcmp(c->rows[i].device, c->rows[0].device) != 0;
+    }
+    const struct wl_grid_row *r = &c->rows[row];
+    return !c->many_models ? wl_text(out, size, "%s", r->device)
+           : devices       ? wl_text(out, size, "%s %s", r->model, r->device)
+                           : wl_text(out, size, "%s", r->model);
+}
 
 static const char *times(double v, char *out, size_t size)
 {
@@ -219,8 +235,9 @@ static const char *times(double v, char *out, size_t size)
 static void text_row(const struct wl_comparison *c, int32_t i, struct wl_table *t)
 {
     const struct wl_grid_row *r = &c->rows[i];
-    char mode[CELL * 2], a[CELL], b[CELL], d[CELL], e[CELL], f[CELL], g[CELL], h[CELL], k[CELL];
-    const char *first = c->many_models ? r->model : r->device;
+    char first[CELL * 2], mode[CELL * 3], a[CELL], b[CELL], d[CELL], e[CELL], f[CELL], g[CELL],
+        h[CELL], k[CELL];
+    (void)wl_compare_label(c, i, first, sizeof(first));
     (void)wl_text(mode, sizeof(mode), "%s%s%s", first,
                   strcmp(r->power_mode, "default") == 0 || r->power_mode[0] == '\0' ? "" : " ",
                   strcmp(r->power_mode, "default") == 0 ? "" : r->power_mode);
@@ -299,14 +316,14 @@ static wl_status comparison_text(const struct wl_comparison *c, int width, struc
 
 static void comparison_md(const struct wl_comparison *c, struct wl_buf *out)
 {
-    char a[CELL], b[CELL], d[CELL], e[CELL];
+    char first[CELL * 2], a[CELL], b[CELL], d[CELL], e[CELL];
     wl_buf_printf(out,
                   "## %s\n\n| device | latency | throughput | energy each | power | bound by |\n"
                   "|---|---:|---:|---:|---:|---|\n",
                   c->model_name);
     for (int32_t i = 0; i < c->count; i++) {
         const struct wl_grid_row *r = &c->rows[i];
-        const char *first = c->many_models ? r->model : r->device;
+        (void)wl_compare_label(c, i, first, sizeof(first));
         if (!r->ok) {
             wl_buf_printf(out, "| %s | | | | | %s |\n", first, r->error);
             continue;
@@ -320,21 +337,38 @@ static void comparison_md(const struct wl_comparison *c, struct wl_buf *out)
     }
 }
 
+static void comparison_csv(const struct wl_comparison *c, const struct wl_report_options *opt,
+                           struct wl_buf *out)
+{
+    if (c->results != NULL && (opt->views & WL_VIEW_ENERGY) != 0) {
+        wl_compare_energy_csv(c, out);
+        return;
+    }
+    if (c->results != NULL && (opt->views & WL_VIEW_LAYERS) != 0) {
+        wl_compare_layers_csv(c, out);
+        return;
+    }
+    wl_point_csv_header(out);
+    for (int32_t i = 0; i < c->count; i++) {
+        wl_point_csv(&c->rows[i], out);
+    }
+}
+
 wl_status wl_report_comparison(const struct wl_comparison *c, const struct wl_report_options *opt,
                                struct wl_buf *out, struct wl_error *err)
 {
     switch (opt->format) {
     case WL_FORMAT_TEXT:
         WL_TRY(comparison_text(c, opt->width, out, err));
+        if (c->results != NULL) {
+            WL_TRY(wl_compare_views_text(c, opt, out, err));
+        }
         break;
     case WL_FORMAT_JSON:
-        comparison_json(c, out);
+        comparison_json(c, opt, out);
         break;
     case WL_FORMAT_CSV:
-        wl_point_csv_header(out);
-        for (int32_t i = 0; i < c->count; i++) {
-            wl_point_csv(&c->rows[i], out);
-        }
+        comparison_csv(c, opt, out);
         break;
     case WL_FORMAT_MD:
         comparison_md(c, out);

@@ -27,10 +27,22 @@ struct wl_comparison {
     int32_t baseline; /* row that ratios refer to; WL_NONE: the best of each quantity */
     const char *why;  /* a paragraph, or NULL */
     bool many_models;
+    /* by row; needed for the views layers and energy, else NULL; NULL where a row has none */
+    const struct wl_result *const *results;
 };
 
 wl_status wl_report_comparison(const struct wl_comparison *c, const struct wl_report_options *opt,
                                struct wl_buf *out, struct wl_error *err) WL_MUST_CHECK;
+
+/* What names a row: the device, or the model, or both where both differ. Returns `out`. */
+const char *wl_compare_label(const struct wl_comparison *c, int32_t row, char *out, size_t size);
+/* What --view layers and --view energy add: results side by side (compare_views.c). */
+wl_status wl_compare_views_text(const struct wl_comparison *c, const struct wl_report_options *opt,
+                                struct wl_buf *out, struct wl_error *err) WL_MUST_CHECK;
+void wl_compare_views_json(const struct wl_comparison *c, const struct wl_report_options *opt,
+                           struct wl_emitter *e);
+void wl_compare_layers_csv(const struct wl_comparison *c, struct wl_buf *out);
+void wl_compare_energy_csv(const struct wl_comparison *c, struct wl_buf *out);
 
 /* Appends a paragraph: which of two results is faster, what binds each, where the time goes. */
 void wl_report_why(const struct wl_result *a, const struct wl_result *b, struct wl_buf *out);

@@ -60,8 +60,12 @@ wl_status wl_table_init(struct wl_table *t, int32_t columns, const char *const *
         return WL_ERR_NOMEM;
     }
     for (int32_t i = 0; i < columns; i++) {
-        t->headings[i] = headings[i];
+        t->headings[i] = wl_arena_strndup(&t->arena, headings[i], strlen(headings[i]));
         right[i] = alignment[i] == 'r';
+        if (t->headings[i] == NULL) {
+            wl_arena_done(&t->arena);
+            return WL_ERR_NOMEM;
+        }
     }
     t->right = right;
     return WL_OK;

@@ -91,7 +91,7 @@ void wl_report_why(const struct wl_result *a, const struct wl_result *b, struct 
                   energy >= 1 ? energy : 1 / energy, energy >= 1 ? "less" : "more");
     wl_buf_printf(out, "  %s is bound by %s for %s of its time, ", fast->device.id, fast_bound,
                   wl_format_percent(fast_share, x, sizeof(x)));
-    wl_buf_printf(out, "%s by %s for %s.\n", slow->device.id, slow_bound,
+    wl_buf_printf(out, "%s\n  by %s for %s.\n", slow->device.id, slow_bound,
                   wl_format_percent(slow_share, x, sizeof(x)));
     for (int k = 0; k < TOP && top[k].slow != WL_NONE; k++) {
         wl_buf_printf(
