@@ -58,8 +58,7 @@ static wl_status check_options(const struct wl_measure_options *o, bool command,
     return WL_OK;
 }
 
-/* ---- output
- * ---------------------------------------------------------------------------------------- */
+/* ---- output ---------------------------------------------------------------------------------- */
 
 /* To --output, else to stderr. */
 static wl_status write_out(const struct wl_measure_options *o, const struct wl_buf *text,
@@ -119,8 +118,7 @@ static wl_status list_sources(struct session *s, struct wl_error *err)
     return status;
 }
 
-/* ---- export
- * ---------------------------------------------------------------------------------------- */
+/* ---- export ---------------------------------------------------------------------------------- */
 
 /* Whole file each time, put in place at once: a collector never reads half of it. */
 static wl_status write_metrics(struct session *s, struct wl_error *err)
@@ -161,8 +159,7 @@ static wl_status start_export(struct session *s, struct wl_error *err)
     return WL_OK;
 }
 
-/* ---- measuring
- * ------------------------------------------------------------------------------------- */
+/* ---- measuring ------------------------------------------------------------------------------- */
 
 static struct wl_run_request request_for(struct session *s, char *const *argv, double seconds)
 {

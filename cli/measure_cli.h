@@ -28,8 +28,7 @@ struct wl_measure_options {
 
 extern const struct wl_option wl_measure_options[];
 
-/* ---- a finished measurement
- * ------------------------------------------------------------------------ */
+/* ---- a finished measurement ------------------------------------------------------------------ */
 
 /* A channel over all counted runs; strings are the meter's. NaN: not known. */
 struct wl_measure_source {
@@ -79,8 +78,7 @@ wl_status wl_measurement_add(struct wl_measurement *r, struct wl_meter *m,
 wl_status wl_measurement_finish(struct wl_measurement *r, struct wl_meter *m,
                                 struct wl_error *err) WL_MUST_CHECK;
 
-/* ---- reports
- * --------------------------------------------------------------------------------------- */
+/* ---- reports --------------------------------------------------------------------------------- */
 
 void wl_measure_json(const struct wl_measurement *r, const struct wl_measure_options *o,
                      struct wl_buf *out);
@@ -97,8 +95,7 @@ wl_status wl_measure_sources_text(struct wl_meter *m, struct wl_buf *out,
 wl_status wl_measure_sources_json(struct wl_meter *m, struct wl_buf *out,
                                   struct wl_error *err) WL_MUST_CHECK;
 
-/* ---- idle baseline (idle.json of the host directory)
- * --------------------------------------------- */
+/* ---- idle baseline (idle.json of the host directory) ----------------------------------------- */
 
 wl_status wl_measure_idle_save(struct wl_arena *arena, const struct wl_measurement *r,
                                const char **path, struct wl_error *err) WL_MUST_CHECK;
@@ -106,8 +103,7 @@ wl_status wl_measure_idle_save(struct wl_arena *arena, const struct wl_measureme
 wl_status wl_measure_idle_load(struct wl_arena *arena, struct wl_measurement *r,
                                struct wl_error *err) WL_MUST_CHECK;
 
-/* ---- prediction
- * ------------------------------------------------------------------------------------ */
+/* ---- prediction ------------------------------------------------------------------------------ */
 
 wl_status wl_measure_predict(struct wl_measure_options *o, struct wl_measure_prediction *out,
                              struct wl_error *err) WL_MUST_CHECK;

@@ -93,8 +93,7 @@ wl_status wl_measure_idle_save(struct wl_arena *arena, const struct wl_measureme
     return status;
 }
 
-/* ---- reading
- * --------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static const char *string_of(const cJSON *object, const char *key)
 {

@@ -162,8 +162,7 @@ void wl_measure_json(const struct wl_measurement *r, const struct wl_measure_opt
     wl_json_end(&e);
 }
 
-/* ---- meters
- * ---------------------------------------------------------------------------------------- */
+/* ---- meters ---------------------------------------------------------------------------------- */
 
 wl_status wl_measure_sources_json(struct wl_meter *m, struct wl_buf *out, struct wl_error *err)
 {
@@ -199,8 +198,7 @@ wl_status wl_measure_sources_json(struct wl_meter *m, struct wl_buf *out, struct
     return WL_OK;
 }
 
-/* ---- time series
- * ----------------------------------------------------------------------------------- */
+/* ---- time series ----------------------------------------------------------------------------- */
 
 const char wl_measure_csv_header[] =
     "run,time_s,kind,name,energy_j,power_w,utilization,clock_hz,temperature_c\r\n";

@@ -28,8 +28,7 @@ void wl_measurement_done(struct wl_measurement *r)
     wl_arena_done(&r->arena);
 }
 
-/* ---- collecting
- * ---------------------------------------------------------------------------------- */
+/* ---- collecting ------------------------------------------------------------------------------ */
 
 static wl_status reserve(struct wl_measurement *r, struct wl_error *err)
 {
@@ -110,8 +109,7 @@ wl_status wl_measurement_add(struct wl_measurement *r, struct wl_meter *m,
     return WL_OK;
 }
 
-/* ---- what has to be said
- * -------------------------------------------------------------------------- */
+/* ---- what has to be said --------------------------------------------------------------------- */
 
 /* The most promising hint: what only lacks a permission comes before what is not there. */
 static const struct wl_meter_absent *best_hint(struct wl_meter *m, struct wl_meter_absent *hint)

@@ -56,8 +56,7 @@ static void put_lead(const char *label, const char *value, struct wl_buf *out)
     wl_buf_printf(out, "  %-8s %s%*s ", label, value, 10 - wl_text_width(value), "");
 }
 
-/* ---- the answer
- * ------------------------------------------------------------------------------------ */
+/* ---- the answer ------------------------------------------------------------------------------ */
 
 static void put_title(const struct wl_measurement *r, const struct wl_measure_options *o,
                       struct wl_buf *out)
@@ -154,8 +153,7 @@ static void put_work(const struct wl_measurement *r, const struct wl_measure_opt
     }
 }
 
-/* ---- tables
- * ---------------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 static wl_status put_sources(const struct wl_measurement *r, struct wl_buf *out,
                              struct wl_error *err)
@@ -290,8 +288,7 @@ wl_status wl_measure_text(const struct wl_measurement *r, const struct wl_measur
     return WL_OK;
 }
 
-/* ---- meters
- * ---------------------------------------------------------------------------------------- */
+/* ---- meters ---------------------------------------------------------------------------------- */
 
 static wl_status put_present(struct wl_meter *m, struct wl_buf *out, struct wl_error *err)
 {

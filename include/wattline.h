@@ -42,7 +42,7 @@ struct wl_error {
     char message[1024]; /* what is wrong; what would be right */
 };
 
-/* ---- measuring: energy of what really runs ------------------------------------------------------- */
+/* ---- measuring: energy of what really runs --------------------------------------------------- */
 
 /*
  * A meter reads every energy source the machine has (RAPL, perf events, NVML, hwmon rails, AMD GPUs, a

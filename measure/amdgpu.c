@@ -24,8 +24,7 @@ struct state {
     size_t accumulator_at; /* byte offset in gpu_metrics; 0: none */
 };
 
-/* ---- gpu_metrics
- * ---------------------------------------------------------------------------------- */
+/* ---- gpu_metrics ----------------------------------------------------------------------------- */
 
 struct metrics_header {
     uint32_t bytes;
@@ -73,8 +72,7 @@ static size_t accumulator_offset(const struct metrics_header *h)
     return h->content == 4 ? 24 : h->content == 5 ? 88 : 0;
 }
 
-/* ---- readings
- * ------------------------------------------------------------------------------------- */
+/* ---- readings -------------------------------------------------------------------------------- */
 
 static bool read_amdgpu(struct wl_channel *c, struct wl_reading *out)
 {
@@ -124,8 +122,7 @@ static void close_amdgpu(struct wl_channel *c)
     close_state(c->state);
 }
 
-/* ---- cards
- * ---------------------------------------------------------------------------------------- */
+/* ---- cards ----------------------------------------------------------------------------------- */
 
 /* The hwmon directory of a card, or NULL. */
 static const char *hwmon_dir(struct wl_meter *m, const char *device)

@@ -48,8 +48,7 @@ static void close_hwmon(struct wl_channel *c)
     wl_sysfs_close(&s->second);
 }
 
-/* ---- which sensor covers what
- * -------------------------------------------------------------------- */
+/* ---- which sensor covers what ---------------------------------------------------------------- */
 
 enum driver_kind { DRIVER_RAILS, DRIVER_LABELLED };
 
@@ -122,8 +121,7 @@ static bool packages_known(const struct wl_meter *m)
     return false;
 }
 
-/* ---- devices
- * ------------------------------------------------------------------------------------- */
+/* ---- devices --------------------------------------------------------------------------------- */
 
 struct device {
     const char *dir, *entry; /* ".../hwmon3", "hwmon3" */

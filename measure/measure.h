@@ -48,8 +48,7 @@ struct wl_run_result {
 wl_status wl_run(struct wl_meter *m, const struct wl_run_request *req, struct wl_run_result *out,
                  struct wl_error *err) WL_MUST_CHECK;
 
-/* ---- sampling
- * ------------------------------------------------------------------------------------ */
+/* ---- sampling -------------------------------------------------------------------------------- */
 
 /* What the sampling thread did during the last region. */
 struct wl_sampling {
@@ -93,8 +92,7 @@ static inline double wl_series_at(const struct wl_series *s, int32_t row, int32_
     return s->values[(size_t)row * stride + (size_t)channel * WL_SERIES_FIELDS + (size_t)field];
 }
 
-/* ---- statistics
- * ------------------------------------------------------------------------------------ */
+/* ---- statistics ------------------------------------------------------------------------------ */
 
 /* Median (mean of the middle two for an even count); NaN values are left out; NaN when none is
  * left. */
@@ -109,8 +107,7 @@ double wl_spread(const double *values, int32_t count);
  */
 uint64_t wl_counter_delta_uj(uint64_t last_uj, uint64_t now_uj, uint64_t range_uj, bool *reset);
 
-/* ---- export
- * ---------------------------------------------------------------------------------------- */
+/* ---- export ---------------------------------------------------------------------------------- */
 
 /* OpenMetrics text of all channels, with the closing # EOF. */
 #define WL_OPENMETRICS_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"

@@ -111,6 +111,7 @@ struct wl_meter {
     bool running, stopping, measured;
     double interval_s;
     double start_t, last_t, gauges_t; /* monotonic clock */
+    double gauges_spacing_s;
     double peak_w;
     struct wl_sampling sampling;
     /* series */
@@ -120,8 +121,7 @@ struct wl_meter {
     int64_t series_every, series_seen; /* one sample in series_every is kept */
 };
 
-/* ---- for sources
- * ----------------------------------------------------------------------------------- */
+/* ---- for sources ----------------------------------------------------------------------------- */
 
 /* A new channel with zeroed state of `state_bytes`; NULL when memory is exhausted. */
 struct wl_channel *wl_meter_add(struct wl_meter *m, const struct wl_source *s,

@@ -209,8 +209,7 @@ static wl_status add_gpu(struct wl_meter *m, unsigned int index, struct wl_error
     return WL_OK;
 }
 
-/* ---- the library
- * --------------------------------------------------------------------------------- */
+/* ---- the library ----------------------------------------------------------------------------- */
 
 /* POSIX lets dlsym's object pointer stand for a function; ISO C needs the detour. */
 static void bind(void *library, void *function, const char *name, const char *older)

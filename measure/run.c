@@ -38,8 +38,7 @@ struct waiting {
     bool over;
 };
 
-/* ---- signals
- * -------------------------------------------------------------------------------------- */
+/* ---- signals --------------------------------------------------------------------------------- */
 
 static void watched_set(sigset_t *set)
 {
@@ -79,8 +78,7 @@ static void drain_signals(struct waiting *w)
     }
 }
 
-/* ---- the command
- * ---------------------------------------------------------------------------------- */
+/* ---- the command ----------------------------------------------------------------------------- */
 
 static wl_status spawn(struct waiting *w, const sigset_t *before, struct wl_error *err)
 {
@@ -122,8 +120,7 @@ static void reap_child(struct waiting *w)
     out->max_rss_bytes = (int64_t)use.ru_maxrss * 1024;
 }
 
-/* ---- a process that runs already
- * ------------------------------------------------------------------ */
+/* ---- a process that runs already ------------------------------------------------------------- */
 
 /* Fields 14 and 15 of /proc/PID/stat, counted behind the command name, which may hold anything. */
 static bool process_cpu(int32_t pid, double *user_s, double *system_s)
@@ -160,8 +157,7 @@ static wl_status open_process(struct waiting *w, struct wl_error *err)
                    errno == ESRCH ? "is no process" : strerror(errno));
 }
 
-/* ---- waiting
- * -------------------------------------------------------------------------------------- */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 /* Milliseconds until the next thing that time brings; -1: nothing. */
 static int poll_timeout(const struct waiting *w)

@@ -23,8 +23,9 @@
 
 #define WINDOW_S 0.1
 #define GAUGES_S 0.25
-#define BUDGET 0.004
-#define STUCK_S 1.0 /* a working counter of a device that is on moves within this */
+#define BUDGET 0.003        /* share of one core for all looks together */
+#define GAUGES_BUDGET 0.001 /* and for the gauges */
+#define STUCK_S 1.0         /* a working counter of a device that is on moves within this */
 
 uint64_t wl_counter_delta_uj(uint64_t last_uj, uint64_t now_uj, uint64_t range_uj, bool *reset)
 {
@@ -154,7 +155,7 @@ static void read_gauges(struct wl_channel *c)
 /* All channels; the lock is held. `all`: also those that are not due. */
 static void take_sample(struct wl_meter *m, double t, bool all)
 {
-    bool gauges = t - m->gauges_t >= GAUGES_S;
+    bool gauges = t - m->gauges_t >= m->gauges_spacing_s;
     double power = 0.0;
     for (int32_t i = 0; i < m->count; i++) {
         struct wl_channel *c = m->channels[i];
@@ -175,8 +176,7 @@ static void take_sample(struct wl_meter *m, double t, bool all)
     }
 }
 
-/* ---- the thread
- * ----------------------------------------------------------------------------------- */
+/* ---- the thread ------------------------------------------------------------------------------ */
 
 static struct timespec to_timespec(double t)
 {
@@ -233,7 +233,24 @@ static int start_thread(struct wl_meter *m)
     return error;
 }
 
-/* Times one look of each kind (the second one: the first finds everything cold). */
+/* Times the gauges of all channels (the second time: the first finds everything cold). */
+static void price_gauges(struct wl_meter *m)
+{
+    double cost = 0.0;
+    for (int32_t i = 0; i < m->count; i++) {
+        struct wl_channel *c = m->channels[i];
+        struct wl_gauges g;
+        if (c->source->gauges != NULL) {
+            c->source->gauges(c, &g);
+            double before = thread_cpu_s();
+            c->source->gauges(c, &g);
+            cost += thread_cpu_s() - before;
+        }
+    }
+    m->gauges_spacing_s = fmax(GAUGES_S, cost / GAUGES_BUDGET);
+}
+
+/* Times one look of each kind, likewise. */
 void wl_meter_price(struct wl_meter *m)
 {
     for (int32_t i = 0; i < m->count; i++) {
@@ -251,10 +268,10 @@ void wl_meter_price(struct wl_meter *m)
             c->spacing_s[k] = spacing > m->interval_s ? spacing : 0.0;
         }
     }
+    price_gauges(m);
 }
 
-/* ---- start, stop, read
- * ---------------------------------------------------------------------------- */
+/* ---- start, stop, read ----------------------------------------------------------------------- */
 
 static void reset_region(struct wl_meter *m)
 {
@@ -267,7 +284,7 @@ static void reset_region(struct wl_meter *m)
     wl_series_reset(m);
     m->sampling = (struct wl_sampling){.interval_s = m->interval_s};
     m->peak_w = 0.0;
-    m->gauges_t = -INFINITY;
+    m->gauges_t = -(double)INFINITY;
     m->stopping = false;
 }
 

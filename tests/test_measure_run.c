@@ -37,8 +37,7 @@ static void test_counter_delta(void **state)
     assert_true(reset);
 }
 
-/* ---- commands
- * ---------------------------------------------------------------------------------------- */
+/* ---- commands -------------------------------------------------------------------------------- */
 
 static struct wl_run_result run_command(const char *script, wl_status expected)
 {
@@ -148,8 +147,7 @@ static void test_seconds(void **state)
     tree_remove(&t);
 }
 
-/* ---- sampling
- * ---------------------------------------------------------------------------------------- */
+/* ---- sampling -------------------------------------------------------------------------------- */
 
 static void put_package(const struct tree *t, int i)
 {
@@ -207,8 +205,7 @@ static void test_overhead(void **state)
     tree_remove(&t);
 }
 
-/* ---- series
- * ------------------------------------------------------------------------------------------ */
+/* ---- series ---------------------------------------------------------------------------------- */
 
 static void test_series(void **state)
 {
@@ -267,8 +264,7 @@ static void test_series_bounded(void **state)
     tree_remove(&t);
 }
 
-/* ---- OpenMetrics
- * ------------------------------------------------------------------------------------- */
+/* ---- OpenMetrics ----------------------------------------------------------------------------- */
 
 static void test_openmetrics(void **state)
 {

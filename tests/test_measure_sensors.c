@@ -128,8 +128,7 @@ static void test_rail_vanishes(void **state)
     tree_remove(&t);
 }
 
-/* ---- AMD graphics
- * ---------------------------------------------------------------------------------- */
+/* ---- AMD graphics ---------------------------------------------------------------------------- */
 
 static void put_card(const struct tree *t, int card, const char *power_file, long long uw)
 {
@@ -226,8 +225,7 @@ static void test_amdgpu_odd_metrics(void **state)
     tree_remove(&t);
 }
 
-/* ---- battery
- * --------------------------------------------------------------------------------------- */
+/* ---- battery --------------------------------------------------------------------------------- */
 
 static void test_battery(void **state)
 {
@@ -262,8 +260,7 @@ static void test_battery(void **state)
     tree_remove(&t);
 }
 
-/* ---- several sources together
- * ------------------------------------------------------------------------ */
+/* ---- several sources together ---------------------------------------------------------------- */
 
 /* A laptop on battery: package + graphics board are summed, the battery only when it stands alone.
  */
@@ -291,8 +288,7 @@ static void test_last_resort(void **state)
     tree_remove(&t);
 }
 
-/* ---- perf events
- * --------------------------------------------------------------------------------------- */
+/* ---- perf events ----------------------------------------------------------------------------- */
 
 static void put_unit(const struct tree *t, const char *type, const char *scale)
 {
