@@ -250,7 +250,7 @@ static void map_cpu(const struct wl_map_ctx *c, const struct wl_subgraph *s, str
     double barrier_s = c->device->params.barrier_s * regions;
 
     map_products(&j, c->units, false);
-    double loss = 1 + c->unit_loss * (c->units - 1);
+    double loss = 1 + c->unit_loss * wl_max_d(0, weight - 1);
     double all_s =
         wl_max_d(j.product_busy + stream_s / weight * loss, memory_s(c, m->traffic, c->units));
     double one_s = wl_max_d(j.product_total + stream_s, memory_s(c, m->traffic, 1));

@@ -92,19 +92,36 @@ static struct lanes lanes_of(const struct wl_device *d, const struct wl_pipe *p,
     return l;
 }
 
-static double busiest(double chunks, double chunk_cycles, double units, double weight)
+/* The cores of a run: their number, their weight on a pipe, and what each further one costs. */
+struct cores {
+    double units, weight, loss;
+};
+
+/*
+ * Cycles of the busiest core for whole chunks. Cores that would shorten no round are left out, so
+ * that they cost nothing either.
+ */
+static double busiest(double chunks, double chunk_cycles, const struct cores *c)
 {
-    if (weight < units - 1e-9 || weight > units + 1e-9) {
-        return wl_max_d(chunks / weight, 1) * chunk_cycles;
-    }
-    return ceil(chunks / units) * chunk_cycles;
+    bool hybrid = c->weight < c->units - 1e-9 || c->weight > c->units + 1e-9;
+    double rounds = hybrid ? wl_max_d(chunks / c->weight, 1) : ceil(chunks / c->units);
+    double used = wl_min_d(c->weight, hybrid ? chunks : ceil(chunks / rounds));
+    return rounds * chunk_cycles * (1 + c->loss * wl_max_d(0, used - 1));
+}
+
+static struct cores cores_of(const struct wl_map_ctx *c, struct wl_pipe_choice choice,
+                             int32_t units)
+{
+    return (struct cores){.units = units,
+                          .weight = cpu_units_weight(c, choice.pipe, choice.precision, units),
+                          .loss = c->unit_loss};
 }
 
 /* One register tile of one orientation; `n` is the vectorised side. */
 struct tile_try {
     int64_t m, n;
     int rows_max, vecs_max;
-    double units, weight;
+    struct cores cores;
 };
 
 static void try_tile(const struct cpu_shape *sh, const struct tile_try *t, const struct lanes *l,
@@ -120,7 +137,7 @@ static void try_tile(const struct cpu_shape *sh, const struct tile_try *t, const
     double per_step = wl_max_d(rows * vecs / l->issue, (rows + vecs) / LOADS_PER_CYCLE);
     double tile = steps * per_step + 2 * rows * vecs + TILE_OVERHEAD_CYCLES;
     double chunks = g * mblocks * nblocks;
-    double busy = busiest(chunks, tile, t->units, t->weight);
+    double busy = busiest(chunks, tile, &t->cores);
     double loads = chunks * steps * (rows + vecs);
     if (best->pipe != WL_NONE &&
         (busy > best->busy_cycles || (busy >= best->busy_cycles && loads >= best->loads))) {
@@ -157,7 +174,7 @@ static void try_tiles(const struct cpu_shape *sh, struct tile_try t, const struc
             try_tile(sh, &t, l, best);
             double tiles =
                 (double)sh->g * wl_ceil_div_d(t.m, t.rows_max) * wl_ceil_div_d(nvec, t.vecs_max);
-            if (tiles > 4 * t.units) {
+            if (tiles > 4 * t.cores.units) {
                 break;
             }
         }
@@ -165,8 +182,8 @@ static void try_tiles(const struct cpu_shape *sh, struct tile_try t, const struc
 }
 
 /* One filter per channel: filters stay in registers, every multiply loads its input. */
-static void plan_depthwise(const struct cpu_shape *sh, const struct lanes *l, double units,
-                           double weight, struct cpu_plan *plan)
+static void plan_depthwise(const struct cpu_shape *sh, const struct lanes *l,
+                           const struct cores *cores, struct cpu_plan *plan)
 {
     double channels = wl_ceil_div_d(sh->g, (int64_t)l->lanes) * (double)sh->m;
     double positions = wl_ceil_div_d(sh->m, (int64_t)l->lanes) * (double)sh->g;
@@ -176,7 +193,8 @@ static void plan_depthwise(const struct cpu_shape *sh, const struct lanes *l, do
     double cycles = wl_max_d(steps / issue, steps / LOADS_PER_CYCLE) + 1;
     plan->pipe = 0;
     plan->total_cycles = vectors * cycles;
-    plan->busy_cycles = wl_max_d(vectors / weight, 1) * cycles;
+    plan->busy_cycles = wl_max_d(vectors / cores->weight, 1) * cycles *
+                        (1 + cores->loss * wl_max_d(0, wl_min_d(cores->weight, vectors) - 1));
     plan->instructions = vectors * steps;
     plan->padded_cycles = plan->instructions / issue;
     plan->loads = vectors * steps;
@@ -185,7 +203,6 @@ static void plan_depthwise(const struct cpu_shape *sh, const struct lanes *l, do
     plan->iterations = vectors;
     plan->tiling = (struct wl_tiling){
         .tile_m = 1, .tile_n = (int32_t)l->lanes, .tile_k = 1, .cycles_per_tile = cycles};
-    (void)units;
 }
 
 static void plan_vector(const struct wl_map_ctx *c, const struct cpu_shape *sh,
@@ -197,11 +214,11 @@ static void plan_vector(const struct wl_map_ctx *c, const struct cpu_shape *sh,
     }
     const struct wl_pipe *pipe = &c->device->pipes[choice.pipe];
     struct lanes l = lanes_of(c->device, pipe, choice.precision);
-    double weight = cpu_units_weight(c, choice.pipe, choice.precision, units);
+    struct cores cores = cores_of(c, choice, units);
     if (sh->depthwise) {
-        plan_depthwise(sh, &l, units, weight, plan);
+        plan_depthwise(sh, &l, &cores, plan);
     } else {
-        struct tile_try t = {.m = sh->m, .n = sh->n, .units = units, .weight = weight};
+        struct tile_try t = {.m = sh->m, .n = sh->n, .cores = cores};
         try_tiles(sh, t, &l, plan);
         if (sh->n % (int64_t)l.lanes != 0 && sh->m > 1) {
             t.m = sh->n;
@@ -226,7 +243,7 @@ static void plan_matrix(const struct wl_map_ctx *c, const struct cpu_shape *sh,
     int64_t rows = pipe->rows > 0 ? pipe->rows : 16;
     int64_t cols = pipe->cols > 0 ? pipe->cols : 16;
     int64_t depth = pipe->depth > 0 ? pipe->depth : (int64_t)wl_max_d(1, 64 / elem);
-    double weight = cpu_units_weight(c, choice.pipe, choice.precision, units);
+    struct cores cores = cores_of(c, choice, units);
     double mt = wl_ceil_div_d(sh->m, rows);
     double nt = wl_ceil_div_d(sh->n, cols);
     double steps = wl_ceil_div_d(sh->k, depth);
@@ -246,7 +263,7 @@ static void plan_matrix(const struct wl_map_ctx *c, const struct cpu_shape *sh,
     plan->pipe = choice.pipe;
     plan->precision = choice.precision;
     plan->total_cycles = chunks * chunk;
-    plan->busy_cycles = busiest(chunks, chunk, units, weight);
+    plan->busy_cycles = busiest(chunks, chunk, &cores);
     plan->instructions = g * mt * nt * steps;
     plan->padded_cycles = chunks * steps * multiply;
     plan->ideal_cycles =
@@ -353,7 +370,7 @@ static void plan_anew(const struct wl_map_ctx *c, const struct wl_product *p,
     double efficiency =
         shape->depthwise ? c->vector_efficiency : wl_map_gemm_efficiency(c, plan->precision);
     plan->total_cycles /= efficiency;
-    plan->busy_cycles /= efficiency / (1 + c->unit_loss * (units - 1));
+    plan->busy_cycles /= efficiency;
     struct wl_tiling *t = &plan->tiling;
     t->algorithm = shape->algorithm;
     t->g = shape->g;
