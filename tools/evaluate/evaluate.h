@@ -7,31 +7,52 @@
 
 #include "pipeline.h"
 
-/* Ratios predicted / measured under a key. */
-struct tally_group {
-    char key[128];
-    double *ratios;
+enum sample_kind {
+    SAMPLE_LATENCY,     /* seconds per batch */
+    SAMPLE_THROUGHPUT,  /* samples per second */
+    SAMPLE_ENERGY,      /* joules per sample, chip or board */
+    SAMPLE_WALL_ENERGY, /* joules per sample of a whole server: an upper bound */
+    SAMPLE_KIND_COUNT
+};
+
+/* A measurement and its prediction. */
+struct sample {
+    char device[48], model[64], precision[16], runtime[24], class[24], note[64];
+    double measured, predicted;
+    int64_t batch;
+    int32_t threads;
+    enum sample_kind kind;
+    bool fitted; /* of a device that efficiencies were fitted on */
+};
+
+struct samples {
+    struct sample *items;
     int32_t count, capacity;
 };
 
-struct tally {
-    struct tally_group *groups;
-    int32_t count, capacity;
-};
-
-void wl_tally_add(struct tally *t, const char *key, double ratio);
-/* Groups in order of first appearance whose key begins with `prefix`: count, median error, 90th
-   percentile, median ratio. */
-void wl_tally_print(struct tally *t, const char *prefix, FILE *out);
-void wl_tally_done(struct tally *t);
+void wl_samples_add(struct samples *s, const struct sample *sample);
+/*
+ * Marks the devices that efficiencies are fitted on. Kernels: V100 PCIe and A100 PCIe 40 GB.
+ * Models: of the devices in the samples, sorted by id, every other one beginning with the first.
+ */
+void wl_samples_split(struct samples *s, bool kernels);
+/* Count, median, mean and 90th percentile of the absolute relative error and the median ratio
+   predicted / measured: of all, by fitted or not, and by class, runtime, device, precision, model.
+ */
+void wl_samples_text(const struct samples *s, FILE *out);
+/* One line per sample. */
+void wl_samples_csv(const struct samples *s, FILE *out);
+void wl_samples_json(const struct samples *s, FILE *out);
+void wl_samples_done(struct samples *s);
 
 /* ground-truth-kernels.json. */
 wl_status wl_evaluate_kernels(struct wl_registry *reg, const char *path,
-                              const struct wl_runtime *runtime, struct tally *tally,
+                              const struct wl_runtime *runtime, struct samples *out,
                               struct wl_error *err);
 
-/* ground-truth.json: whole models of the zoo, records marked core. */
+/* ground-truth.json: whole models of the zoo, records marked core; `energy`: their energies,
+   marked or not. */
 wl_status wl_evaluate_models(struct wl_registry *reg, const char *path, const char *models,
-                             struct tally *tally, struct wl_error *err);
+                             bool energy, struct samples *out, struct wl_error *err);
 
 #endif

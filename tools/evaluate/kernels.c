@@ -126,7 +126,7 @@ static wl_status predict(struct kernel *k, const struct wl_device *d, enum wl_pr
 }
 
 static wl_status one_record(struct wl_registry *reg, const cJSON *record,
-                            const struct wl_runtime *rt, struct tally *tally, struct wl_error *err)
+                            const struct wl_runtime *rt, struct samples *out, struct wl_error *err)
 {
     const char *device = cJSON_GetStringValue(cJSON_GetObjectItem(record, "device"));
     const char *op = cJSON_GetStringValue(cJSON_GetObjectItem(record, "op"));
@@ -144,28 +144,24 @@ static wl_status one_record(struct wl_registry *reg, const cJSON *record,
     double predicted_s = 0;
     make_kernel(&k, op, dims);
     WL_TRY(predict(&k, &d, wl_precision_find(prec), rt, &predicted_s, err));
-    double measured_s = latency->valuedouble * 1e-3;
-    double ratio = predicted_s / measured_s;
-    char key[128];
-    (void)snprintf(key, sizeof(key), "device %s", device);
-    wl_tally_add(tally, key, ratio);
-    (void)snprintf(key, sizeof(key), "op %s", op);
-    wl_tally_add(tally, key, ratio);
-    (void)snprintf(key, sizeof(key), "both %s %s", device, op);
-    wl_tally_add(tally, key, ratio);
-    wl_tally_add(tally, "all", ratio);
-    if (getenv("WL_EVALUATE_VERBOSE") != NULL) {
-        (void)printf("%-24s %-8s %-5s B %6lld M %6lld N %6lld K %6lld H %6lld measured %10.2f us "
-                     "predicted %10.2f us ratio %.3f\n",
-                     device, op, prec, (long long)dim(dims, "B"), (long long)dim(dims, "M"),
-                     (long long)dim(dims, "N"), (long long)dim(dims, "K"),
-                     (long long)dim(dims, "H"), measured_s * 1e6, predicted_s * 1e6, ratio);
-    }
+    struct sample s = {.kind = SAMPLE_LATENCY,
+                       .batch = dim(dims, "B"),
+                       .measured = latency->valuedouble * 1e-3,
+                       .predicted = predicted_s};
+    (void)snprintf(s.device, sizeof(s.device), "%s", device);
+    (void)snprintf(s.model, sizeof(s.model), "%s", op);
+    (void)snprintf(s.precision, sizeof(s.precision), "%s", prec);
+    (void)snprintf(s.runtime, sizeof(s.runtime), "generic");
+    (void)snprintf(s.class, sizeof(s.class), "kernel");
+    (void)snprintf(s.note, sizeof(s.note), "B%lld M%lld N%lld K%lld H%lld",
+                   (long long)dim(dims, "B"), (long long)dim(dims, "M"), (long long)dim(dims, "N"),
+                   (long long)dim(dims, "K"), (long long)dim(dims, "H"));
+    wl_samples_add(out, &s);
     return WL_OK;
 }
 
 wl_status wl_evaluate_kernels(struct wl_registry *reg, const char *path,
-                              const struct wl_runtime *runtime, struct tally *tally,
+                              const struct wl_runtime *runtime, struct samples *out,
                               struct wl_error *err)
 {
     struct wl_file file;
@@ -183,7 +179,7 @@ wl_status wl_evaluate_kernels(struct wl_registry *reg, const char *path,
     const cJSON *record = NULL;
     cJSON_ArrayForEach(record, cJSON_GetObjectItem(root, "records"))
     {
-        status = status == WL_OK ? one_record(reg, record, &rt, tally, err) : status;
+        status = status == WL_OK ? one_record(reg, record, &rt, out, err) : status;
     }
     cJSON_Delete(root);
     return status;

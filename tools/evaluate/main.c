@@ -1,51 +1,93 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * evaluate: how far predictions from specification are from published measurements.
- *   evaluate kernels FILE --registry DIR
- *   evaluate models  FILE --registry DIR --models DIR
- * WL_EVALUATE_VERBOSE=1 prints every record.
+ *   wattline_evaluate models|kernels|energy [--data DIR] [--registry DIR] [--models DIR]
+ *                     [--format text|csv|json]
  */
 #include <string.h>
 
 #include "evaluate.h"
 
+struct options {
+    const char *what, *data, *registry, *models, *format;
+};
+
 static int usage(void)
 {
-    (void)fprintf(stderr, "usage: evaluate kernels|models FILE REGISTRY [MODELS]\n");
+    (void)fprintf(stderr,
+                  "usage: wattline_evaluate models|kernels|energy [--data DIR] [--registry DIR] "
+                  "[--models DIR] [--format text|csv|json]\n");
     return 2;
+}
+
+static bool read_options(int argc, char **argv, struct options *o)
+{
+    const char *const names[] = {"--data", "--registry", "--models", "--format"};
+    const char **values[] = {&o->data, &o->registry, &o->models, &o->format};
+    *o = (struct options){.data = "../shared/reference",
+                          .registry = "registry",
+                          .models = "models",
+                          .format = "text"};
+    o->what = argc > 1 ? argv[1] : "";
+    for (int i = 2; i < argc; i += 2) {
+        bool known = false;
+        for (size_t k = 0; k < WL_ARRAY_LEN(names) && i + 1 < argc; k++) {
+            if (strcmp(argv[i], names[k]) == 0) {
+                *values[k] = argv[i + 1];
+                known = true;
+            }
+        }
+        if (!known) {
+            return false;
+        }
+    }
+    bool format = strcmp(o->format, "text") == 0 || strcmp(o->format, "csv") == 0 ||
+                  strcmp(o->format, "json") == 0;
+    return format && (strcmp(o->what, "models") == 0 || strcmp(o->what, "kernels") == 0 ||
+                      strcmp(o->what, "energy") == 0);
+}
+
+static wl_status evaluate(struct wl_registry *reg, const struct options *o, struct samples *out,
+                          struct wl_error *err)
+{
+    char path[1024];
+    bool kernels = strcmp(o->what, "kernels") == 0;
+    (void)snprintf(path, sizeof(path), "%s/%s", o->data,
+                   kernels ? "ground-truth-kernels.json" : "ground-truth.json");
+    if (kernels) {
+        const struct wl_runtime *rt = NULL;
+        WL_TRY(wl_runtime_load(reg, "generic", &rt, err));
+        return wl_evaluate_kernels(reg, path, rt, out, err);
+    }
+    return wl_evaluate_models(reg, path, o->models, strcmp(o->what, "energy") == 0, out, err);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc < 4 || (strcmp(argv[1], "models") == 0 && argc < 5)) {
+    struct options o;
+    if (!read_options(argc, argv, &o)) {
         return usage();
     }
     struct wl_error err = {.code = WL_OK};
     struct wl_registry reg;
-    const char *roots[] = {argv[3]};
-    struct tally tally = {0};
-    const struct wl_runtime *rt = NULL;
-    if (wl_registry_open(&reg, roots, 1, &err) != WL_OK) {
-        (void)fprintf(stderr, "evaluate: %s: %s\n", err.where, err.message);
-        return 1;
-    }
-    wl_status status = WL_ERR_USAGE;
-    if (strcmp(argv[1], "kernels") == 0) {
-        status = wl_runtime_load(&reg, "generic", &rt, &err);
-        status = status == WL_OK ? wl_evaluate_kernels(&reg, argv[2], rt, &tally, &err) : status;
-    } else if (strcmp(argv[1], "models") == 0) {
-        status = wl_evaluate_models(&reg, argv[2], argv[4], &tally, &err);
-    }
+    struct samples samples = {0};
+    wl_status status = wl_registry_open(&reg, &o.registry, 1, &err);
     if (status == WL_OK) {
-        static const char *const kinds[] = {"both ",    "model ",  "op ", "precision ",
-                                            "runtime ", "device ", "all"};
-        for (size_t i = 0; i < WL_ARRAY_LEN(kinds); i++) {
-            wl_tally_print(&tally, kinds[i], stdout);
-        }
-    } else {
-        (void)fprintf(stderr, "evaluate: %s: %s\n", err.where, err.message);
+        status = evaluate(&reg, &o, &samples, &err);
+        wl_registry_close(&reg);
     }
-    wl_tally_done(&tally);
-    wl_registry_close(&reg);
+    if (status != WL_OK) {
+        (void)fprintf(stderr, "evaluate: %s: %s\n", err.where, err.message);
+    } else {
+        wl_samples_split(&samples, strcmp(o.what, "kernels") == 0);
+        if (strcmp(o.format, "csv") == 0) {
+            wl_samples_csv(&samples, stdout);
+        } else if (strcmp(o.format, "json") == 0) {
+            wl_samples_json(&samples, stdout);
+        } else {
+            wl_samples_text(&samples, stdout);
+        }
+    }
+    wl_samples_done(&samples);
     return status == WL_OK ? 0 : 1;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * evaluate models: whole-model latencies against the chain. Records marked `core` whose model is in
- * the zoo, on one device, with a batch and a latency (or throughput of a fixed batch) are analysed
- * from specification with the runtime profile that the record's runtime names. Throughput-hint,
- * offline, server and multi-stream rows are throughput, not latency, and are left out.
+ * evaluate models: published latencies, throughputs and energies against the chain. Records marked
+ * `core` whose model is in the zoo, on one device, with a batch and a latency (or a throughput of a
+ * fixed batch) are analysed from specification, in the record's power mode and with its threads,
+ * with the runtime profile that the record's runtime names. Throughput-hint, offline and
+ * multi-stream rows are throughput: predicted as that of one batch, and kept apart.
  */
 #include <cjson/cJSON.h>
 #include <stdlib.h>
@@ -19,7 +20,9 @@ struct alias {
 /* clang-format off */
 static const struct alias model_names[] = {
     {"resnet50_v1.5", "resnet50"}, {"resnet_50", "resnet50"}, {"resnet50", "resnet50"},
-    {"bert_base_cased", "bert_base"}, {"swin_tiny_patch4_window7_224", "swin_t"},
+    {"bert_base_cased", "bert_base"}, {"mnasnet_100", "mnasnet1_0"}, {"mixer_b16_224", "mixer_b16"},
+    {"regnety_400m", "regnet_y_400mf"}, {"regnety_160", "regnet_y_16gf"},
+    {"vit_large_patch16_224", "vit_l_16"}, {"densenet201", "densenet201"}, {"swin_tiny_patch4_window7_224", "swin_t"},
     {"vit_base_patch16_224", "vit_b_16"}, {"vit_base_patch32_224", "vit_b_32"},
     {"convnext_tiny", "convnext_tiny"}, {"resnext50_32x4d", "resnext50_32x4d"},
     {"mobilenetv2_100", "mobilenet_v2"}, {"mobilenetv3_large_100", "mobilenet_v3_large"},
@@ -31,7 +34,7 @@ static const struct alias model_names[] = {
 /* First words of a record's runtime -> profile. */
 static const struct alias runtime_names[] = {
     {"ncnn", "ncnn"}, {"MNN", "mnn"}, {"OpenVINO", "openvino"}, {"TFLite", "tflite"},
-    {"ArmNN", "tflite"}, {"TensorRT", "tensorrt"}, {"Jetpack", "tensorrt"}, {"JetPack", "tensorrt"},
+    {"ArmNN", "tflite"}, {"FasterTransformer", "tensorrt"}, {"TensorRT", "tensorrt"}, {"Jetpack", "tensorrt"}, {"JetPack", "tensorrt"},
     {"23.02", "tensorrt"}, {"ONNX Runtime", "onnxruntime"}, {"Edge TPU", "tflite"},
     {"PyTorch 2.4.0 torch.compile", "pytorch-compile"}, {"PyTorch 2.9.1", "pytorch-compile"},
     {"PyTorch 2.1 torch.compile", "pytorch-compile"}, {"PyTorch (NGC) TorchScript", "pytorch-compile"},
@@ -40,16 +43,26 @@ static const struct alias runtime_names[] = {
 };
 /* clang-format on */
 
+/* Samples at a time of throughput rows whose batch is not stated. */
+#define THROUGHPUT_BATCH 32
+
 struct record {
-    const char *device, *model, *runtime, *precision, *scenario, *power_mode;
-    double latency_s;
-    int64_t batch;
+    const char *device, *model, *runtime, *precision, *power_mode;
+    double measured; /* seconds, samples per second, or joules per sample */
+    int64_t batch, tokens;
     int32_t threads;
+    enum sample_kind kind;
 };
 
 static const char *text(const cJSON *r, const char *key)
 {
     return cJSON_GetStringValue(cJSON_GetObjectItem(r, key));
+}
+
+static double number(const cJSON *r, const char *key)
+{
+    const cJSON *n = cJSON_GetObjectItem(r, key);
+    return cJSON_IsNumber(n) ? n->valuedouble : 0;
 }
 
 static const char *runtime_of(const char *name)
@@ -84,47 +97,94 @@ static enum wl_precision precision_of(const char *name)
     return wl_precision_find(name);
 }
 
-static bool read_record(const cJSON *r, struct record *out)
+/* Frameworks interpret the graph on the host; at small batches the device waits for them. */
+static const char *class_of(const struct record *rec, const char *profile)
 {
-    const cJSON *core = cJSON_GetObjectItem(r, "core");
-    const cJSON *latency = cJSON_GetObjectItem(r, "latency_ms");
-    const cJSON *batch = cJSON_GetObjectItem(r, "batch");
-    const cJSON *count = cJSON_GetObjectItem(r, "device_count");
-    const cJSON *cores = cJSON_GetObjectItem(r, "cores_used");
+    bool framework = strcmp(profile, "pytorch-eager") == 0 || strcmp(profile, "xla") == 0;
+    if (!framework) {
+        return "compiled";
+    }
+    return rec->batch <= 16 ? "framework small-batch" : "framework";
+}
+
+static bool kind_of(const cJSON *r, const char *scenario, bool energy, struct record *out)
+{
+    double latency = number(r, "latency_ms");
+    double rate = number(r, "throughput_per_device");
+    bool fixed = strcmp(scenario, "fixed-batch") == 0;
+    bool one = number(r, "device_count") <= 1 || strcmp(scenario, "latency-hint") == 0;
+    out->kind = SAMPLE_LATENCY;
+    if (energy) {
+        const char *scope = text(r, "power_scope");
+        out->kind = SAMPLE_ENERGY;
+        if (scope != NULL && strncmp(scope, "whole system", 12) == 0) {
+            out->kind = SAMPLE_WALL_ENERGY;
+        }
+        out->measured = number(r, "energy_mj_per_inference") * 1e-3;
+        return out->measured > 0;
+    }
+    bool latency_row =
+        fixed || strcmp(scenario, "SingleStream") == 0 || strcmp(scenario, "latency-hint") == 0;
+    if (latency_row && latency > 0) {
+        out->measured = latency * 1e-3;
+        return one;
+    }
+    if (fixed && rate > 0 && out->batch > 0) {
+        out->measured = (double)out->batch / rate;
+        return one;
+    }
+    out->kind = SAMPLE_THROUGHPUT;
+    out->measured = rate > 0 ? rate : number(r, "throughput_per_s");
+    bool wanted = strcmp(scenario, "Offline") == 0 || strcmp(scenario, "throughput-hint") == 0;
+    return wanted && out->measured > 0;
+}
+
+static bool read_record(const cJSON *r, bool energy, struct record *out)
+{
+    const char *scenario = text(r, "scenario");
+    const char *input = text(r, "input");
     *out = (struct record){.device = text(r, "device"),
                            .model = text(r, "model"),
                            .runtime = text(r, "runtime"),
                            .precision = text(r, "precision"),
-                           .scenario = text(r, "scenario"),
-                           .power_mode = text(r, "power_mode")};
-    if (!cJSON_IsTrue(core) || out->device == NULL || out->model == NULL || out->runtime == NULL ||
-        out->precision == NULL || out->scenario == NULL ||
-        (count != NULL && count->valuedouble > 1 && strcmp(out->scenario, "latency-hint") != 0) ||
-        latency == NULL) {
+                           .power_mode = text(r, "power_mode"),
+                           .batch = (int64_t)number(r, "batch"),
+                           .threads = (int32_t)number(r, "cores_used")};
+    if ((!energy && !cJSON_IsTrue(cJSON_GetObjectItem(r, "core"))) || out->device == NULL ||
+        out->model == NULL || out->runtime == NULL || out->precision == NULL || scenario == NULL) {
         return false;
     }
-    bool wanted = strcmp(out->scenario, "fixed-batch") == 0 ||
-                  strcmp(out->scenario, "SingleStream") == 0 ||
-                  strcmp(out->scenario, "latency-hint") == 0;
-    out->batch = batch != NULL && batch->valuedouble >= 1 ? (int64_t)batch->valuedouble : 1;
-    out->latency_s = latency->valuedouble * 1e-3;
-    out->threads = cores != NULL ? (int32_t)cores->valuedouble : 0;
-    return wanted && out->latency_s > 0;
+    if (input != NULL && strncmp(input, "seq ", 4) == 0) {
+        out->tokens = strtoll(input + 4, NULL, 10);
+    }
+    if (!kind_of(r, scenario, energy, out)) {
+        return false;
+    }
+    if (out->kind == SAMPLE_THROUGHPUT && (out->batch <= 1 || out->batch > 4096)) {
+        out->batch = THROUGHPUT_BATCH;
+    }
+    out->batch = out->batch < 1 ? 1 : out->batch;
+    return true;
 }
 
 static wl_status analyze(struct wl_registry *reg, const struct record *rec, const char *path,
-                         const char *profile, double *latency_s, struct wl_error *err)
+                         const char *profile, double *predicted, struct wl_error *err)
 {
     const struct wl_spec *spec = NULL;
     const struct wl_runtime *rt = NULL;
     struct wl_device d;
     WL_TRY(wl_registry_load(reg, rec->device, &spec, err));
-    WL_TRY(wl_spec_device(spec, NULL, &d, err));
+    if (rec->power_mode == NULL || wl_spec_device(spec, rec->power_mode, &d, err) != WL_OK) {
+        WL_TRY(wl_spec_device(spec, NULL, &d, err));
+    }
     WL_TRY(wl_runtime_load(reg, profile, &rt, err));
     enum wl_precision p = precision_of(rec->precision);
+    struct wl_dim_binding tokens = {"T", rec->tokens};
     struct wl_request req = {.model = path,
                              .model_name = rec->model,
                              .batch = rec->batch,
+                             .dims = &tokens,
+                             .dim_count = rec->tokens > 0 ? 1 : 0,
                              .precision = {p, p, p},
                              .threads = rec->threads};
     struct wl_model model;
@@ -133,7 +193,12 @@ static wl_status analyze(struct wl_registry *reg, const struct record *rec, cons
     WL_TRY(wl_prepare(&req, rt, wl_device_on_chip_bytes(&d), &model, &prepared, err));
     wl_status status = wl_analyze(&prepared, &d, rt, &req, &result, err);
     if (status == WL_OK) {
-        *latency_s = result.totals.latency_s;
+        *predicted = result.totals.latency_s;
+        if (rec->kind == SAMPLE_THROUGHPUT) {
+            *predicted = (double)rec->batch / result.totals.latency_s;
+        } else if (rec->kind != SAMPLE_LATENCY) {
+            *predicted = result.totals.energy_j / (double)rec->batch;
+        }
         wl_result_done(&result);
     }
     wl_model_done(&model);
@@ -141,7 +206,7 @@ static wl_status analyze(struct wl_registry *reg, const struct record *rec, cons
 }
 
 static void one_record(struct wl_registry *reg, const struct record *rec, const char *models,
-                       struct tally *tally)
+                       struct samples *out)
 {
     const char *profile = runtime_of(rec->runtime);
     char path[1024];
@@ -150,35 +215,27 @@ static void one_record(struct wl_registry *reg, const struct record *rec, const 
         return;
     }
     struct wl_error err = {.code = WL_OK};
-    double predicted_s = 0;
-    if (analyze(reg, rec, path, profile, &predicted_s, &err) != WL_OK) {
+    double predicted = 0;
+    if (analyze(reg, rec, path, profile, &predicted, &err) != WL_OK) {
         (void)fprintf(stderr, "%s %s %s: %s: %s\n", rec->device, rec->model, rec->precision,
                       err.where, err.message);
         return;
     }
-    double ratio = predicted_s / rec->latency_s;
-    char key[128];
-    const char *const parts[][2] = {{"device", rec->device},
-                                    {"runtime", profile},
-                                    {"precision", rec->precision},
-                                    {"model", rec->model}};
-    for (size_t i = 0; i < WL_ARRAY_LEN(parts); i++) {
-        (void)snprintf(key, sizeof(key), "%s %s", parts[i][0], parts[i][1]);
-        wl_tally_add(tally, key, ratio);
-    }
-    (void)snprintf(key, sizeof(key), "both %s %s %s", rec->device, profile, rec->precision);
-    wl_tally_add(tally, key, ratio);
-    wl_tally_add(tally, "all", ratio);
-    if (getenv("WL_EVALUATE_VERBOSE") != NULL) {
-        (void)printf("%-26s %-22s %-9s b %4lld t %2d %-16s measured %10.3f ms predicted %10.3f ms "
-                     "ratio %.3f\n",
-                     rec->device, rec->model, rec->precision, (long long)rec->batch, rec->threads,
-                     profile, rec->latency_s * 1e3, predicted_s * 1e3, ratio);
-    }
+    struct sample s = {.kind = rec->kind,
+                       .batch = rec->batch,
+                       .threads = rec->threads,
+                       .measured = rec->measured,
+                       .predicted = predicted};
+    (void)snprintf(s.device, sizeof(s.device), "%s", rec->device);
+    (void)snprintf(s.model, sizeof(s.model), "%s", rec->model);
+    (void)snprintf(s.precision, sizeof(s.precision), "%s", rec->precision);
+    (void)snprintf(s.runtime, sizeof(s.runtime), "%s", profile);
+    (void)snprintf(s.class, sizeof(s.class), "%s", class_of(rec, profile));
+    wl_samples_add(out, &s);
 }
 
 wl_status wl_evaluate_models(struct wl_registry *reg, const char *path, const char *models,
-                             struct tally *tally, struct wl_error *err)
+                             bool energy, struct samples *out, struct wl_error *err)
 {
     struct wl_file file;
     WL_TRY(wl_file_open(path, &file, err));
@@ -191,8 +248,8 @@ wl_status wl_evaluate_models(struct wl_registry *reg, const char *path, const ch
     cJSON_ArrayForEach(item, cJSON_GetObjectItem(root, "records"))
     {
         struct record rec;
-        if (read_record(item, &rec)) {
-            one_record(reg, &rec, models, tally);
+        if (read_record(item, energy, &rec)) {
+            one_record(reg, &rec, models, out);
         }
     }
     cJSON_Delete(root);

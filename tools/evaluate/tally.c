@@ -1,48 +1,57 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* evaluate/tally.c: errors by key. */
+/* evaluate/tally.c: samples, the split into fitted and other devices, errors by group, output. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "evaluate.h"
 
-static bool grow(void **items, int32_t *capacity, int32_t need, size_t size)
+void wl_samples_add(struct samples *s, const struct sample *sample)
 {
-    if (need <= *capacity) {
-        return true;
-    }
-    int32_t more = *capacity > 0 ? *capacity * 2 : 16;
-    void *p = wl_realloc(*items, (size_t)more * size);
-    if (p == NULL) {
-        return false;
-    }
-    *items = p;
-    *capacity = more;
-    return true;
-}
-
-static struct tally_group *group_of(struct tally *t, const char *key)
-{
-    for (int32_t i = 0; i < t->count; i++) {
-        if (strcmp(t->groups[i].key, key) == 0) {
-            return &t->groups[i];
+    if (s->count == s->capacity) {
+        int32_t more = s->capacity > 0 ? s->capacity * 2 : 256;
+        struct sample *p = wl_realloc(s->items, (size_t)more * sizeof(*p));
+        if (p == NULL) {
+            return;
         }
+        s->items = p;
+        s->capacity = more;
     }
-    if (!grow((void **)&t->groups, &t->capacity, t->count + 1, sizeof(*t->groups))) {
-        return NULL;
+    if (isfinite(sample->predicted) && sample->measured > 0) {
+        s->items[s->count++] = *sample;
     }
-    struct tally_group *g = &t->groups[t->count++];
-    *g = (struct tally_group){.count = 0};
-    (void)snprintf(g->key, sizeof(g->key), "%s", key);
-    return g;
 }
 
-void wl_tally_add(struct tally *t, const char *key, double ratio)
+void wl_samples_done(struct samples *s)
 {
-    struct tally_group *g = group_of(t, key);
-    if (g != NULL && isfinite(ratio) &&
-        grow((void **)&g->ratios, &g->capacity, g->count + 1, sizeof(double))) {
-        g->ratios[g->count++] = ratio;
+    wl_free(s->items);
+    *s = (struct samples){0};
+}
+
+/* Ids in the samples that come before `device`. */
+static int32_t place_of(const struct samples *s, const char *device)
+{
+    int32_t before = 0;
+    for (int32_t i = 0; i < s->count; i++) {
+        bool first = strcmp(s->items[i].device, device) < 0;
+        for (int32_t k = 0; k < i && first; k++) {
+            first = strcmp(s->items[k].device, s->items[i].device) != 0;
+        }
+        before += first ? 1 : 0;
+    }
+    return before;
+}
+
+void wl_samples_split(struct samples *s, bool kernels)
+{
+    for (int32_t i = 0; i < s->count; i++) {
+        const char *device = s->items[i].device;
+        if (kernels) {
+            s->items[i].fitted = strcmp(device, "nvidia_v100_pcie") == 0 ||
+                                 strcmp(device, "nvidia_a100_pcie_40gb") == 0;
+        } else {
+            s->items[i].fitted = place_of(s, device) % 2 == 0;
+        }
     }
 }
 
@@ -59,40 +68,129 @@ static double percentile(double *values, int32_t count, double share)
     return values[(int32_t)(share * (count - 1) + 0.5)];
 }
 
-static void print_group(struct tally_group *g, FILE *out)
+static const char *const kind_names[SAMPLE_KIND_COUNT] = {"latency", "throughput", "energy",
+                                                          "wall energy"};
+
+enum group_by { BY_ALL, BY_CLASS, BY_RUNTIME, BY_DEVICE, BY_PRECISION, BY_MODEL, BY_COUNT };
+
+static const char *key_of(const struct sample *s, enum group_by by)
 {
-    double *errors = wl_malloc((size_t)g->count * sizeof(double));
-    if (errors == NULL || g->count == 0) {
-        wl_free(errors);
-        return;
+    switch (by) {
+    case BY_CLASS:
+        return s->class;
+    case BY_RUNTIME:
+        return s->runtime;
+    case BY_DEVICE:
+        return s->device;
+    case BY_PRECISION:
+        return s->precision;
+    case BY_MODEL:
+        return s->model;
+    case BY_ALL:
+    case BY_COUNT:
+        break;
     }
+    return "all";
+}
+
+struct group {
+    const char *key;
+    enum group_by by;
+    enum sample_kind kind;
+    int fitted; /* 1, 0, or -1 for both */
+};
+
+static bool in_group(const struct sample *s, const struct group *g)
+{
+    return s->kind == g->kind && (g->fitted < 0 || s->fitted == (g->fitted == 1)) &&
+           strcmp(key_of(s, g->by), g->key) == 0;
+}
+
+static void print_group(const struct samples *s, const struct group *g, FILE *out)
+{
+    double *errors = wl_malloc((size_t)s->count * 2 * sizeof(double));
+    double *ratios = errors == NULL ? NULL : errors + s->count;
+    int32_t n = 0;
     double mean = 0;
-    for (int32_t i = 0; i < g->count; i++) {
-        errors[i] = fabs(g->ratios[i] - 1);
-        mean += errors[i] / g->count;
+    for (int32_t i = 0; errors != NULL && i < s->count; i++) {
+        if (in_group(&s->items[i], g)) {
+            ratios[n] = s->items[i].predicted / s->items[i].measured;
+            errors[n] = fabs(ratios[n] - 1);
+            mean += errors[n++];
+        }
     }
-    double median = percentile(errors, g->count, 0.5);
-    double p90 = percentile(errors, g->count, 0.9);
-    double middle = percentile(g->ratios, g->count, 0.5);
-    (void)fprintf(out, "%-52s %5d  median %5.1f %%  mean %5.1f %%  p90 %6.1f %%  ratio %.3f\n",
-                  g->key, g->count, median * 100, mean * 100, p90 * 100, middle);
+    if (n > 0) {
+        static const char *const split[] = {"both", "held out", "fitted"};
+        double median = percentile(errors, n, 0.5);
+        double p90 = percentile(errors, n, 0.9);
+        (void)fprintf(out,
+                      "%-11s %-9s %-30s %5d  median %5.1f %%  mean %5.1f %%  p90 %6.1f %%  ratio "
+                      "%.3f\n",
+                      kind_names[g->kind], split[g->fitted + 1], g->key, n, median * 100,
+                      mean / n * 100, p90 * 100, percentile(ratios, n, 0.5));
+    }
     wl_free(errors);
 }
 
-void wl_tally_print(struct tally *t, const char *prefix, FILE *out)
+static bool is_first(const struct samples *s, int32_t i, enum group_by by)
 {
-    for (int32_t i = 0; i < t->count; i++) {
-        if (strncmp(t->groups[i].key, prefix, strlen(prefix)) == 0) {
-            print_group(&t->groups[i], out);
+    for (int32_t k = 0; k < i; k++) {
+        if (s->items[k].kind == s->items[i].kind &&
+            strcmp(key_of(&s->items[k], by), key_of(&s->items[i], by)) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void wl_samples_text(const struct samples *s, FILE *out)
+{
+    for (int by = BY_COUNT - 1; by >= 0; by--) {
+        for (int32_t i = 0; i < s->count; i++) {
+            if (!is_first(s, i, (enum group_by)by)) {
+                continue;
+            }
+            struct group g = {key_of(&s->items[i], (enum group_by)by), (enum group_by)by,
+                              s->items[i].kind, -1};
+            if (by == BY_DEVICE) {
+                g.fitted = s->items[i].fitted ? 1 : 0;
+            } else {
+                print_group(s, &g, out);
+                g.fitted = 1;
+                print_group(s, &g, out);
+                g.fitted = 0;
+            }
+            print_group(s, &g, out);
         }
     }
 }
 
-void wl_tally_done(struct tally *t)
+void wl_samples_csv(const struct samples *s, FILE *out)
 {
-    for (int32_t i = 0; i < t->count; i++) {
-        wl_free(t->groups[i].ratios);
+    (void)fprintf(out, "kind,device,split,model,precision,batch,threads,runtime,class,note,"
+                       "measured,predicted,ratio\n");
+    for (int32_t i = 0; i < s->count; i++) {
+        const struct sample *e = &s->items[i];
+        (void)fprintf(out, "%s,%s,%s,%s,%s,%lld,%d,%s,%s,%s,%.9g,%.9g,%.4f\n", kind_names[e->kind],
+                      e->device, e->fitted ? "fitted" : "held out", e->model, e->precision,
+                      (long long)e->batch, e->threads, e->runtime, e->class, e->note, e->measured,
+                      e->predicted, e->predicted / e->measured);
     }
-    wl_free(t->groups);
-    *t = (struct tally){0};
+}
+
+void wl_samples_json(const struct samples *s, FILE *out)
+{
+    (void)fprintf(out, "[");
+    for (int32_t i = 0; i < s->count; i++) {
+        const struct sample *e = &s->items[i];
+        (void)fprintf(out,
+                      "%s\n  {\"kind\": \"%s\", \"device\": \"%s\", \"fitted\": %s, \"model\": "
+                      "\"%s\", \"precision\": \"%s\", \"batch\": %lld, \"threads\": %d, "
+                      "\"runtime\": \"%s\", \"class\": \"%s\", \"note\": \"%s\", \"measured\": "
+                      "%.9g, \"predicted\": %.9g}",
+                      i > 0 ? "," : "", kind_names[e->kind], e->device,
+                      e->fitted ? "true" : "false", e->model, e->precision, (long long)e->batch,
+                      e->threads, e->runtime, e->class, e->note, e->measured, e->predicted);
+    }
+    (void)fprintf(out, "\n]\n");
 }
