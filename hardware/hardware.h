@@ -374,6 +374,9 @@ struct wl_runtime {
     double vector_efficiency[WL_HW_CLASS_COUNT]; /* the same for element-wise work */
     double integer_efficiency[WL_HW_CLASS_COUNT]; /* gemm_efficiency of integers; 0: as that */
     double unit_loss[WL_HW_CLASS_COUNT]; /* extra work per further unit: t(n) = t(1)/n (1 + loss (n-1)) */
+    double memory_efficiency[WL_HW_CLASS_COUNT]; /* share of main memory's sustained bandwidth; 0: 1 */
+    double worker_s[WL_HW_CLASS_COUNT]; /* of fork and join, per operator and further thread */
+    double call_s[WL_HW_CLASS_COUNT];   /* once per inference */
     const char *source;
 };
 wl_status wl_runtime_load(struct wl_registry *r, const char *name, const struct wl_runtime **out,

@@ -42,6 +42,8 @@ static const struct tile catalogue[] = {
 /* K in flight per block: stages of the software pipeline, each this many bytes of K. */
 #define STAGES 3.0
 #define STEP_BYTES 64.0
+/* Parts of a split K add their sums up one after the other, each through the L2. */
+#define SPLIT_JOIN_CYCLES 250.0
 /* Latency of those loads. */
 #define LOAD_CYCLES 1000.0
 /* Matrix units of at least this many bytes of operands per cycle (2,048 fp16 multiplications) take
@@ -148,7 +150,8 @@ static void try_tile(const struct wl_map_ctx *c, const struct gpu_shape *sh, con
     step = wl_max_d(step, waiting);
     double starts = resident >= 2 ? 1 : rounds;
     double work = depth * step / r->efficiency;
-    double cycles = rounds * work + starts * BLOCK_START_CYCLES;
+    double joins = split > 1 ? BLOCK_START_CYCLES + SPLIT_JOIN_CYCLES * (double)split : 0;
+    double cycles = rounds * work + starts * BLOCK_START_CYCLES + joins;
     /* Units of that kind also pair blocks, which read the wider operand once for both. */
     double panels = t->bm + t->bn - (r->group_rows > 0 ? 0.5 * wl_max_d(t->bm, t->bn) : 0);
     double l2 = tiles * depth * panels * r->elem_bytes;

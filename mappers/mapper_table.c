@@ -26,6 +26,20 @@ static double runtime_share(const double *by_class, enum wl_hw_class class)
     return share > 0 && share <= 1 ? share : 1;
 }
 
+/* What the runtime takes of main memory's bandwidth, and adds to every fork and join. */
+static void apply_runtime(const struct wl_map_ctx *c, struct wl_mapping *m)
+{
+    const struct wl_runtime *rt = c->options->runtime;
+    if (rt == NULL) {
+        return;
+    }
+    enum wl_hw_class class = c->device->class;
+    m->level_share[c->device->level_count - 1] *= runtime_share(rt->memory_efficiency, class);
+    if (class == WL_HW_CPU && m->barriers > 0) {
+        m->serial_s += m->barriers * rt->worker_s[class] * (c->units - 1);
+    }
+}
+
 static void map_one(const struct wl_map_ctx *c, const struct wl_mapper *mapper,
                     const struct wl_subgraph *s, struct wl_mapping *m, struct wl_event_sink *sink)
 {
@@ -42,6 +56,7 @@ static void map_one(const struct wl_map_ctx *c, const struct wl_mapper *mapper,
         return;
     }
     mapper->map(c, s, m, sink);
+    apply_runtime(c, m);
     wl_map_finish_pipes(m);
     wl_sink_levels(sink, c->device, m->traffic);
     wl_sink_add(sink, WL_EV_LAUNCH, WL_PREC_COUNT, m->dispatches);
@@ -81,6 +96,9 @@ wl_status wl_mappers_run(const struct wl_partition *p, const struct wl_device *d
     struct wl_event_sink sink = {.count = 0};
     for (int32_t i = 0; i < p->count; i++) {
         map_one(&c, mapper, &p->subgraphs[i], &items[i], &sink);
+        if (i == 0 && opt->runtime != NULL) {
+            items[i].serial_s += opt->runtime->call_s[d->class];
+        }
         items[i].events = WL_ARRAY(arena, struct wl_event_count, sink.count);
         WL_TRY_PTR(items[i].events, err);
         memcpy(items[i].events, sink.items, (size_t)sink.count * sizeof(sink.items[0]));
