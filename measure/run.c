@@ -159,7 +159,10 @@ static wl_status open_process(struct waiting *w, struct wl_error *err)
 
 /* ---- waiting --------------------------------------------------------------------------------- */
 
-/* Milliseconds until the next thing that time brings; -1: nothing. */
+/*
+ * Milliseconds until the next thing that time brings; -1: nothing. The kernel lets poll end up to a
+ * thousandth of its time late (100 ms at most), so a long wait ends early and a short one follows.
+ */
 static int poll_timeout(const struct waiting *w)
 {
     double next = fmin(w->end_t, w->tick_t);
@@ -167,6 +170,7 @@ static int poll_timeout(const struct waiting *w)
     if (!(left < 3600.0)) {
         return isinf(next) ? -1 : 3600 * 1000;
     }
+    left -= left > 1.0 ? 0.2 : 0.0;
     return left <= 0.0 ? 0 : (int)ceil(left * 1e3);
 }
 
