@@ -1,9 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* core/error.c: filling struct wl_error; diagnostics lists. */
+/* core/error.c: filling struct wl_error; diagnostics lists. Their texts are one line of valid
+ * UTF-8. */
 #include <stdio.h>
 #include <string.h>
 
 #include "core.h"
+
+/* Bytes of the UTF-8 character at p; 0 where there is none. */
+static size_t utf8_bytes(const char *p)
+{
+    for (size_t n = 1; n <= 4; n++) {
+        if (wl_utf8_valid(p, n)) {
+            return n;
+        }
+        if (p[n] == '\0') {
+            break;
+        }
+    }
+    return 0;
+}
+
+/* One line of valid UTF-8, whatever a file put into a name. */
+static void clean(char *text)
+{
+    for (char *p = text; *p != '\0';) {
+        size_t n = utf8_bytes(p);
+        bool control = (unsigned char)*p < ' ' || *p == 0x7f;
+        if (n == 0 || control) {
+            *p = control ? ' ' : '?';
+        }
+        p += n == 0 ? 1 : n;
+    }
+}
 
 wl_status wl_fail(struct wl_error *err, wl_status code, const char *where, const char *fmt, ...)
 {
@@ -16,17 +44,8 @@ wl_status wl_fail(struct wl_error *err, wl_status code, const char *where, const
     va_start(args, fmt);
     (void)vsnprintf(err->message, sizeof(err->message), fmt, args);
     va_end(args);
-    /* One line, whatever a file put into a name. */
-    for (char *p = err->message; *p != '\0'; p++) {
-        if ((unsigned char)*p < ' ') {
-            *p = ' ';
-        }
-    }
-    for (char *p = err->where; *p != '\0'; p++) {
-        if ((unsigned char)*p < ' ') {
-            *p = ' ';
-        }
-    }
+    clean(err->message);
+    clean(err->where);
     return code;
 }
 
@@ -96,7 +115,10 @@ void wl_diag_add(struct wl_diag_list *l, enum wl_severity severity, const char *
         l->dropped++;
         return;
     }
-    if (diag_known(l, code, where)) {
+    char place[512];
+    (void)snprintf(place, sizeof(place), "%s", where);
+    clean(place);
+    if (diag_known(l, code, place)) {
         return;
     }
     char text[1024];
@@ -104,7 +126,8 @@ void wl_diag_add(struct wl_diag_list *l, enum wl_severity severity, const char *
     va_start(args, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
-    char *where_copy = wl_arena_strndup(l->arena, where, strlen(where));
+    clean(text);
+    char *where_copy = wl_arena_strndup(l->arena, place, strlen(place));
     char *text_copy = wl_arena_strndup(l->arena, text, strlen(text));
     if (where_copy == NULL || text_copy == NULL ||
         wl_arena_reserve(l->arena, (void **)&l->items, &l->capacity, l->count + 1,

@@ -221,6 +221,8 @@ bool wl_fe_type_known(const Onnx__TypeProto *tp);
 /* Type of an input of the main graph: unnamed dims become symbols, the batch is bound. */
 wl_status wl_fe_type_input(struct wl_fe *fe, int32_t tensor, const Onnx__TypeProto *tp,
                            bool is_first);
+/* A default value of an input: its bits may be stored as an integer type of the same width. */
+void wl_fe_type_stored(struct wl_tensor *t, const Onnx__TypeProto *declared);
 /* Fills what inference left unknown in `tensor`; diagnoses a contradiction. */
 wl_status wl_fe_type_merge(struct wl_fe *fe, int32_t tensor, const Onnx__TypeProto *tp);
 

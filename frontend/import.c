@@ -251,6 +251,7 @@ static wl_status inputs_import(struct wl_fe *fe, const Onnx__GraphProto *gp,
         }
         if (defined_here(fe, name, block)) {
             if (g->tensors[fe->tensor_of_name[name]].kind == WL_TENSOR_INITIALIZER) {
+                wl_fe_type_stored(&g->tensors[fe->tensor_of_name[name]], vi->type);
                 continue;
             }
             return duplicate(fe, name, "an input");
@@ -550,6 +551,62 @@ static wl_status node_name(struct wl_fe *fe, const Onnx__NodeProto *np, const st
     return WL_OK;
 }
 
+/* Operators whose newest form has fewer inputs or outputs than an old one had. */
+static bool had_more(const struct wl_node *n)
+{
+    return (n->version < 14 && strcmp(n->op->name, "BatchNormalization") == 0) ||
+           (n->version < 6 && strcmp(n->op->name, "Tile") == 0);
+}
+
+/* Inputs or outputs in use, trailing omitted ones left out. */
+static int32_t count_used(const int32_t *ids, int32_t count, const struct wl_fe *fe, int32_t node)
+{
+    while (count > 0 && ids[count - 1] == WL_NONE) {
+        for (int32_t f = fe->fixup_count - 1; f >= 0 && fe->fixups[f].node == node; f--) {
+            if (fe->fixups[f].slot == &ids[count - 1]) {
+                return count; /* defined later in the file */
+            }
+        }
+        count--;
+    }
+    return count;
+}
+
+static bool within(int32_t used, int32_t given, struct wl_arity a)
+{
+    return given >= a.min && (a.max < 0 || used <= a.max);
+}
+
+/*
+ * A node with inputs or outputs that its operator does not have, or without those that it needs, is
+ * no such node: it counts as ignored. Rows of other makers' domains are not held to it: their
+ * definitions change with the version of the runtime.
+ */
+static void check_arity(struct wl_fe *fe, const Onnx__NodeProto *np, int32_t id)
+{
+    struct wl_node *n = &fe->g->nodes[id];
+    const struct wl_op *op = n->op;
+    if (op == NULL || strncmp(op->domain, "com.", 4) == 0 || had_more(n)) {
+        return;
+    }
+    int32_t in = count_used(n->inputs, n->input_count, fe, id);
+    int32_t out = count_used(n->outputs, n->output_count, fe, id);
+    bool fits = within(in, n->input_count, op->in) && within(out, n->output_count, op->out);
+    for (size_t i = 0; i < np->n_input && i < (size_t)op->in.min; i++) {
+        fits = fits && (np->input[i][0] != '\0' || (op->flags & WL_OPF_BLOCKS) != 0);
+    }
+    if (fits) {
+        return;
+    }
+    char where[192];
+    wl_diag_add(fe->g->diags, WL_SEV_ERROR, "arity", wl_node_where(fe->g, id, where, sizeof(where)),
+                "it has %d inputs and %d outputs; %s takes %d to %d%s and gives %d to %d%s",
+                (int)n->input_count, (int)n->output_count, op->name, op->in.min, op->in.max,
+                op->in.max < 0 ? " (any number)" : "", op->out.min, op->out.max,
+                op->out.max < 0 ? " (any number)" : "");
+    n->op = NULL;
+}
+
 wl_status wl_fe_import_node(struct wl_fe *fe, const Onnx__NodeProto *np,
                             const struct wl_fe_env *env, int32_t block)
 {
@@ -587,6 +644,7 @@ wl_status wl_fe_import_node(struct wl_fe *fe, const Onnx__NodeProto *np,
     if (op.rules != NULL) {
         WL_TRY(wl_raise_node(fe, op.rules, id));
     }
+    check_arity(fe, np, id);
     return wl_fe_block_append(fe, block, id);
 }
 

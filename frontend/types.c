@@ -163,6 +163,16 @@ wl_status wl_fe_type_input(struct wl_fe *fe, int32_t tensor, const Onnx__TypePro
     return WL_OK;
 }
 
+void wl_fe_type_stored(struct wl_tensor *t, const Onnx__TypeProto *declared)
+{
+    struct wl_fe_type d = wl_fe_type_read(declared);
+    if (d.kind == WL_TYPE_TENSOR && t->type_kind == WL_TYPE_TENSOR && d.dtype != t->dtype &&
+        wl_dtype_is_int(t->dtype) && wl_dtype_bits(d.dtype) == wl_dtype_bits(t->dtype)) {
+        t->dtype = d.dtype;
+        t->value = NULL; /* it was read as integers */
+    }
+}
+
 /* ---- declared against inferred -------------------------------------------------------------- */
 
 static void mismatch(struct wl_fe *fe, int32_t tensor, const char *what)

@@ -213,6 +213,7 @@ static wl_status infer_forward(struct wl_op_ctx *c, int32_t weight)
     struct wl_dim channels = wl_dim_mul_k(wl_op_pool(c), wl_op_in_dim(c, weight, 1), groups_of(c));
     if (wl_dim_ne(channels, wl_op_in_dim(c, 0, 1))) {
         wl_op_conflict(c, "input channels do not match the weight's times groups");
+        return WL_OK;
     }
     const struct wl_tensor *wt = wl_op_in(c, weight);
     bool known = wl_conv_geometry_get(c, rank - 2, w_rank == rank ? wt->dims + 2 : NULL, &geo);
@@ -352,6 +353,10 @@ wl_status wl_infer_conv_transpose(struct wl_op_ctx *c)
     int32_t rank = wl_op_in_rank(c, 0);
     wl_op_set_dtype(c, 0, wl_op_in_dtype(c, 0));
     if (rank < 2 || rank > WL_RANK_MAX) {
+        return WL_OK;
+    }
+    if (wl_dim_ne(wl_op_in_dim(c, 0, 1), wl_op_in_dim(c, 1, 0))) {
+        wl_op_conflict(c, "input channels do not match the weight's");
         return WL_OK;
     }
     bool known = transpose_geometry(c, rank, &geo) &&

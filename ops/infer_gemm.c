@@ -180,6 +180,9 @@ wl_status wl_infer_gemm(struct wl_op_ctx *c)
     int32_t a_rank = wl_op_in_rank(c, 0);
     int32_t b_rank = wl_op_in_rank(c, 1);
     bool contradiction = (a_rank != WL_NONE && a_rank != 2) || (b_rank != WL_NONE && b_rank != 2);
+    if (contradiction) {
+        wl_op_conflict(c, "it multiplies matrices, inputs of rank 2");
+    }
     if (contradiction || (a_rank == 2 && b_rank == 2 && !gemm_shape(c, &s))) {
         return WL_OK;
     }

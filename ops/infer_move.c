@@ -83,11 +83,18 @@ wl_status wl_op_concat(struct wl_op_ctx *c, int32_t first, int32_t step)
             }
         }
         if (x->rank != rank) {
+            wl_op_conflict(c, "input %d has rank %d, those before it rank %d", (int)i, (int)x->rank,
+                           (int)rank);
             return WL_OK;
         }
         any_open = any_open || wl_dim_is_unknown(x->dims[axis]);
         sum = wl_dim_add(wl_op_pool(c), sum, x->dims[axis]);
         for (int32_t k = 0; k < rank; k++) {
+            if (k != axis && wl_dim_ne(dims[k], x->dims[k])) {
+                wl_op_conflict(c, "input %d differs from those before it in axis %d, not joined",
+                               (int)i, (int)k);
+                return WL_OK;
+            }
             dims[k] = wl_op_merge_dim(dims[k], x->dims[k]);
         }
     }
@@ -432,6 +439,10 @@ wl_status wl_infer_expand(struct wl_op_ctx *c)
         if (to >= 0) {
             bool given = shape != NULL && !shape->is_float && to < shape->count;
             want = given ? shape->ints[to] : wl_dim_unknown();
+        }
+        if (wl_dim_ne(d, want) && d.value != 1 && want.value != 1) {
+            wl_op_conflict(c, "axis %d cannot be expanded to the target shape", (int)k);
+            return WL_OK;
         }
         dims[k] = expand_dim(d, want);
     }

@@ -63,6 +63,27 @@ static struct wl_dim reshape_rest(struct wl_op_ctx *c, const struct wl_dim *dims
     return wl_dim_exact_div(p, total, divisor);
 }
 
+/* Do the numbers of elements before and after contradict each other? */
+static bool reshape_conflict(struct wl_op_ctx *c, const struct wl_dim *dims, int32_t rank,
+                             int32_t open)
+{
+    struct wl_dim_pool *p = &c->g->dims;
+    struct wl_dim before = wl_op_in_elems(c, 0);
+    struct wl_dim after = wl_dim_known(1);
+    for (int32_t i = 0; i < rank; i++) {
+        after = i == open ? after : wl_dim_mul(p, after, dims[i]);
+    }
+    if (!wl_dim_is_known(before) || !wl_dim_is_known(after)) {
+        return false;
+    }
+    bool fits = open < 0 ? before.value == after.value
+                         : after.value == 0 || before.value % after.value == 0;
+    if (!fits) {
+        wl_op_conflict(c, "its input's elements do not fill the target shape");
+    }
+    return !fits;
+}
+
 wl_status wl_infer_reshape(struct wl_op_ctx *c)
 {
     const struct wl_tensor *x = wl_op_in(c, 0);
@@ -83,7 +104,11 @@ wl_status wl_infer_reshape(struct wl_op_ctx *c)
             open_count++;
         }
     }
-    if (open_count == 1) {
+    bool conflict = open_count <= 1 && reshape_conflict(c, dims, rank, open);
+    if (conflict && open_count == 0) {
+        return wl_op_set_unknown_dims(c, 0, rank);
+    }
+    if (open_count == 1 && !conflict) {
         dims[open] = reshape_rest(c, dims, rank, open);
     }
     return wl_op_set_shape(c, 0, rank, dims);
@@ -147,6 +172,10 @@ wl_status wl_infer_squeeze(struct wl_op_ctx *c)
     for (int64_t i = 0; i < axes->count; i++) {
         int32_t axis;
         if (!wl_value_axis(axes, i, x->rank, &axis)) {
+            return WL_OK;
+        }
+        if (wl_dim_ne(x->dims[axis], wl_dim_known(1))) {
+            wl_op_conflict(c, "axis %d, to be squeezed, is not 1", (int)axis);
             return WL_OK;
         }
         gone[axis] = true;

@@ -144,10 +144,12 @@ static wl_status count_node(struct wl_graph *g, int32_t id, const struct wl_work
     }
     if (n->op == NULL) {
         n->status = WL_NODE_IGNORED;
-        wl_diag_add(g->diags, WL_SEV_WARNING, "unknown-operator",
-                    wl_node_where(g, id, where, sizeof(where)),
-                    "no operator %.*s in domain \"%.*s\"; its work is not counted",
-                    WL_STR_ARG(n->op_type), WL_STR_ARG(n->domain));
+        if (wl_op_find(n->domain, n->op_type) == NULL) { /* else the front end said why */
+            wl_diag_add(g->diags, WL_SEV_WARNING, "unknown-operator",
+                        wl_node_where(g, id, where, sizeof(where)),
+                        "no operator %.*s in domain \"%.*s\"; its work is not counted",
+                        WL_STR_ARG(n->op_type), WL_STR_ARG(n->domain));
+        }
         return WL_OK;
     }
     struct wl_op_ctx c = {.g = g, .node_id = id, .node = n, .err = err};
