@@ -59,8 +59,10 @@ static wl_status set_format(void *target, const char *value, struct wl_error *er
 {
     enum wl_format f = wl_format_find(value);
     if (f == WL_FORMAT_COUNT) {
-        return wl_fail(err, WL_ERR_USAGE, "--format",
-                       "\"%.60s\" is not a format; text, json, csv, md (analyze: trace; graph: dot) are", value);
+        return wl_fail(
+            err, WL_ERR_USAGE, "--format",
+            "\"%.60s\" is not a format; text, json, csv, md (analyze: trace; graph: dot) are",
+            value);
     }
     self(target)->report.format = f;
     return WL_OK;
@@ -193,12 +195,8 @@ static wl_status set_runtime(void *target, const char *value, struct wl_error *e
 
 static wl_status set_calibration(void *target, const char *value, struct wl_error *err)
 {
-    if (strcmp(value, "none") != 0) {
-        return wl_fail(err, WL_ERR_UNSUPPORTED, "--calibration",
-                       "predictions do not use calibrations yet, only specifications; write none, "
-                       "and see wattline hw calibrations for the measured figures");
-    }
-    self(target)->request.calibration = NULL;
+    (void)err;
+    self(target)->request.calibration = value;
     return WL_OK;
 }
 
@@ -280,7 +278,7 @@ const struct wl_option wl_device_options[] = {
     {"power-mode", "M", "power mode of the device (hw show ID lists them)", set_power_mode},
     {"threads", "N", "cores used on a CPU (default all)", set_threads},
     {"runtime", "NAME", "runtime profile: generic, onnxruntime, tensorrt ...", set_runtime},
-    {"calibration", "none", "predict from the specification (the only basis so far)",
+    {"calibration", "K=V,..", "such as power_mode=25W,framework=pytorch (default: newest); or none",
      set_calibration},
     {"cold", NULL, "the first inference, nothing resident, instead of the steady state", set_cold},
     {"power-gating", NULL, "switch idle units off where the device can", set_gating},

@@ -17,17 +17,14 @@ static wl_status run_into(struct wl_registry *registry, const char *hw,
                           const struct wl_request *request, struct wl_cli_run *run,
                           struct wl_error *err)
 {
-    const struct wl_spec *spec = NULL;
-    const struct wl_runtime *runtime = NULL;
-    struct wl_device device;
-    WL_TRY(wl_registry_load(registry, hw, &spec, err));
-    WL_TRY(wl_spec_device(spec, request->power_mode, &device, err));
-    WL_TRY(wl_runtime_load(registry, request->runtime == NULL ? "generic" : request->runtime,
-                           &runtime, err));
-    WL_TRY(wl_prepare(request, runtime, wl_device_on_chip_bytes(&device), &run->model,
+    struct wl_target target;
+    struct wl_request own = *request;
+    WL_TRY(wl_target_resolve(registry, hw, request, &target, err));
+    own.measured = target.calibration;
+    WL_TRY(wl_prepare(&own, target.runtime, wl_device_on_chip_bytes(&target.device), &run->model,
                       &run->prepared, err));
     run->model_open = true;
-    WL_TRY(wl_analyze(&run->prepared, &device, runtime, request, &run->result, err));
+    WL_TRY(wl_analyze(&run->prepared, &target.device, target.runtime, &own, &run->result, err));
     run->result_open = true;
     return WL_OK;
 }

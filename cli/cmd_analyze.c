@@ -34,12 +34,11 @@ static void session_done(struct session *s)
     }
 }
 
-static wl_status open_device(struct wl_cli_analysis *a, struct session *s, struct wl_device *device,
-                             const struct wl_runtime **runtime, struct wl_error *err)
+static wl_status open_target(struct wl_cli_analysis *a, struct session *s, struct wl_target *target,
+                             struct wl_error *err)
 {
     const char *roots[4];
     int32_t root_count = 0;
-    const struct wl_spec *spec = NULL;
     if (a->hw == NULL) {
         return wl_fail(err, WL_ERR_USAGE, "--hw",
                        "names the device and is missing; for example --hw intel_xeon_8490h "
@@ -48,10 +47,9 @@ static wl_status open_device(struct wl_cli_analysis *a, struct session *s, struc
     WL_TRY(wl_cli_registry_roots(&a->arena, a->registry, roots, &root_count, err));
     WL_TRY(wl_registry_open(&s->registry, roots, root_count, err));
     s->registry_open = true;
-    WL_TRY(wl_registry_load(&s->registry, a->hw, &spec, err));
-    WL_TRY(wl_spec_device(spec, a->request.power_mode, device, err));
-    return wl_runtime_load(
-        &s->registry, a->request.runtime == NULL ? "generic" : a->request.runtime, runtime, err);
+    WL_TRY(wl_target_resolve(&s->registry, a->hw, &a->request, target, err));
+    a->request.measured = target->calibration;
+    return WL_OK;
 }
 
 /* The subgraph that --explain names, by id or by name. */
@@ -88,18 +86,17 @@ static wl_status report(const struct wl_cli_analysis *a, struct session *s, stru
 static wl_status analyze(struct wl_cli_analysis *a, const char *model, struct session *s,
                          struct wl_error *err)
 {
-    struct wl_device device;
-    const struct wl_runtime *runtime = NULL;
-    WL_TRY(open_device(a, s, &device, &runtime, err));
+    struct wl_target target;
+    WL_TRY(open_target(a, s, &target, err));
     if (wl_cli_wants_llm(a)) {
-        WL_TRY(wl_cli_llm(a, model, &device, runtime, &s->text, err));
+        WL_TRY(wl_cli_llm(a, model, &target.device, target.runtime, &s->text, err));
         return a->quiet && a->output == NULL ? WL_OK : wl_cli_output(a->output, &s->text, err);
     }
     WL_TRY(wl_cli_resolve_model(a, model, err));
-    WL_TRY(wl_prepare(&a->request, runtime, wl_device_on_chip_bytes(&device), &s->model,
-                      &s->prepared, err));
+    WL_TRY(wl_prepare(&a->request, target.runtime, wl_device_on_chip_bytes(&target.device),
+                      &s->model, &s->prepared, err));
     s->model_open = true;
-    WL_TRY(wl_analyze(&s->prepared, &device, runtime, &a->request, &s->result, err));
+    WL_TRY(wl_analyze(&s->prepared, &target.device, target.runtime, &a->request, &s->result, err));
     s->result_open = true;
     WL_TRY(wl_cli_check_strict(a, &s->result.diags, err));
     if ((a->report.views & WL_VIEW_ADVICE) != 0) {

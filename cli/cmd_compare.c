@@ -259,14 +259,15 @@ struct pair_side {
 static wl_status analyze_side(struct compare *c, const struct wl_grid_row *row,
                               struct wl_model *model, struct pair_side *side, struct wl_error *err)
 {
-    const struct wl_spec *spec = NULL;
-    const struct wl_runtime *runtime = NULL;
-    WL_TRY(wl_registry_load(&c->registry, row->device, &spec, err));
-    WL_TRY(wl_spec_device(spec, c->a.request.power_mode, &side->device, err));
-    WL_TRY(wl_runtime_load(&c->registry, row->runtime, &runtime, err));
-    WL_TRY(wl_prepare_partition(model, &model->arena, &c->a.request, runtime,
+    struct wl_target target;
+    struct wl_request request = c->a.request;
+    WL_TRY(wl_target_resolve(&c->registry, row->device, &request, &target, err));
+    side->device = target.device;
+    request.measured = target.calibration;
+    WL_TRY(wl_prepare_partition(model, &model->arena, &request, target.runtime,
                                 wl_device_on_chip_bytes(&side->device), &side->prepared, err));
-    WL_TRY(wl_analyze(&side->prepared, &side->device, runtime, &c->a.request, &side->result, err));
+    WL_TRY(
+        wl_analyze(&side->prepared, &side->device, target.runtime, &request, &side->result, err));
     side->done = true;
     return WL_OK;
 }

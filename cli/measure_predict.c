@@ -22,21 +22,18 @@ static wl_status analyze(struct wl_measure_options *o, struct session *s, struct
 {
     const char *roots[4];
     int32_t root_count = 0;
-    const struct wl_spec *spec = NULL;
-    const struct wl_runtime *runtime = NULL;
-    struct wl_device device;
+    struct wl_target target;
     struct wl_request *q = &o->a.request;
     WL_TRY(wl_cli_registry_roots(&o->a.arena, o->a.registry, roots, &root_count, err));
     WL_TRY(wl_registry_open(&s->registry, roots, root_count, err));
     s->registry_open = true;
-    WL_TRY(wl_registry_load(&s->registry, o->a.hw, &spec, err));
-    WL_TRY(wl_spec_device(spec, q->power_mode, &device, err));
-    WL_TRY(
-        wl_runtime_load(&s->registry, q->runtime == NULL ? "generic" : q->runtime, &runtime, err));
+    WL_TRY(wl_target_resolve(&s->registry, o->a.hw, q, &target, err));
+    q->measured = target.calibration;
     WL_TRY(wl_cli_resolve_model(&o->a, o->model, err));
-    WL_TRY(wl_prepare(q, runtime, wl_device_on_chip_bytes(&device), &s->model, &s->prepared, err));
+    WL_TRY(wl_prepare(q, target.runtime, wl_device_on_chip_bytes(&target.device), &s->model,
+                      &s->prepared, err));
     s->model_open = true;
-    WL_TRY(wl_analyze(&s->prepared, &device, runtime, q, &s->result, err));
+    WL_TRY(wl_analyze(&s->prepared, &target.device, target.runtime, q, &s->result, err));
     s->result_open = true;
     return WL_OK;
 }

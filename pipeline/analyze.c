@@ -14,6 +14,9 @@ static wl_status run_stages(const struct wl_prepared *prepared,
 {
     struct wl_arena *arena = &r->arena;
     WL_TRY(wl_mappers_run(&prepared->partition, &r->device, options, arena, &r->mappings, err));
+    if (r->measured != NULL) {
+        WL_TRY(wl_measured_apply(r->measured, &r->mappings, &r->diags, &r->measured_share, err));
+    }
     WL_TRY(wl_energy_dynamic(&r->mappings, arena, &r->energy, err));
     WL_TRY(wl_roofline_place(&r->mappings, &r->energy, arena, &r->roofline, err));
     wl_energy_static(&r->mappings, r->roofline.timings, power_gating, &r->energy);
@@ -97,14 +100,15 @@ static wl_status analyze_into(const struct wl_prepared *prepared, const struct w
     WL_TRY(wl_resolve_threads(&r->device, req->threads, &options.threads, err));
     WL_TRY(run_stages(prepared, &options, req->power_gating, r, err));
     r->coverage = prepared->coverage;
-    r->config = (struct wl_config){.batch = prepared->batch,
-                                   .precision = options.policy,
-                                   .requested = req->precision.activations,
-                                   .runtime = runtime->name,
-                                   .fusion = prepared->partition.fusion,
-                                   .threads = options.threads,
-                                   .calibration = NULL,
-                                   .cold = req->cold};
+    r->config =
+        (struct wl_config){.batch = prepared->batch,
+                           .precision = options.policy,
+                           .requested = req->precision.activations,
+                           .runtime = runtime->name,
+                           .fusion = prepared->partition.fusion,
+                           .threads = options.threads,
+                           .calibration = req->measured == NULL ? NULL : req->measured->name,
+                           .cold = req->cold};
     r->latency_basis = r->device.basis;
     r->energy_basis = r->energy.basis;
     fill_totals(prepared, r);
@@ -121,6 +125,7 @@ wl_status wl_analyze(const struct wl_prepared *prepared, const struct wl_device 
     out->model = prepared->model;
     out->partition = &prepared->partition;
     out->device = *device;
+    out->measured = req->measured;
     wl_status status = analyze_into(prepared, runtime, req, out, err);
     if (status != WL_OK) {
         wl_result_done(out);

@@ -84,12 +84,18 @@ static wl_status add_target(struct wl_grid_plan *p, int32_t *capacity, const cha
         return WL_ERR_NOMEM;
     }
     struct wl_grid_target *t = &p->targets[p->target_count++];
-    *t = (struct wl_grid_target){.device = device, .mode = mode};
+    *t = (struct wl_grid_target){.device = device, .mode = mode, .runtime = p->runtime};
     if (spec == NULL) {
         t->err = *failed;
         return WL_OK;
     }
-    t->ok = wl_spec_device(spec, mode, &t->resolved, &t->err) == WL_OK;
+    struct wl_request request = *p->grid->base;
+    struct wl_target target;
+    request.power_mode = mode;
+    t->ok = wl_target_resolve(p->registry, wl_spec_id(spec), &request, &target, &t->err) == WL_OK;
+    t->resolved = target.device;
+    t->runtime = t->ok ? target.runtime : p->runtime;
+    t->calibration = target.calibration;
     t->device = wl_spec_id(spec);
     t->mode = t->ok ? t->resolved.power_mode : mode;
     return WL_OK;
@@ -256,7 +262,7 @@ static void prepare_slot(const struct wl_grid_plan *p, struct group *g, int32_t 
     if (grid->fusion_count > 0) {
         request.fusion = grid->fusions[slot / p->target_count];
     }
-    const char *fusion = request.fusion != NULL ? request.fusion : p->runtime->fusion;
+    const char *fusion = request.fusion != NULL ? request.fusion : t->runtime->fusion;
     g->prepared_status[slot] = WL_ERR_UNSUPPORTED;
     if (!t->ok) {
         return;
@@ -268,7 +274,7 @@ static void prepare_slot(const struct wl_grid_plan *p, struct group *g, int32_t 
         g->prepared_status[slot] = WL_OK;
         return;
     }
-    g->prepared_status[slot] = wl_prepare_partition(&g->loaded, &g->arena, &request, p->runtime,
+    g->prepared_status[slot] = wl_prepare_partition(&g->loaded, &g->arena, &request, t->runtime,
                                                     budget, &g->prepared[slot], &g->errors[slot]);
 }
 
@@ -342,14 +348,14 @@ static void describe_point(const struct wl_grid_plan *p, const struct group_key 
         .device = t->device,
         .device_name = t->ok ? t->resolved.name : t->device,
         .power_mode = t->mode == NULL ? "" : t->mode,
-        .runtime = p->runtime->name,
+        .runtime = t->runtime->name,
         .dims = dims,
         .batch = k->batch,
         .precision = grid->precision_count > 0 ? grid->precisions[inner % precisions]
                                                : grid->base->precision.activations,
         .fusion = grid->fusion_count > 0       ? grid->fusions[slot / p->target_count]
                   : grid->base->fusion != NULL ? grid->base->fusion
-                                               : p->runtime->fusion};
+                                               : t->runtime->fusion};
 }
 
 void wl_grid_describe(const struct wl_grid_plan *p, int64_t index, char *dims_out, size_t dims_size,
@@ -375,7 +381,8 @@ static void run_point(const struct wl_grid_plan *p, const struct group *g, int64
         return;
     }
     struct wl_result r;
-    if (wl_analyze(&g->prepared[slot], &t->resolved, p->runtime, &request, &r, &err) != WL_OK) {
+    request.measured = t->calibration;
+    if (wl_analyze(&g->prepared[slot], &t->resolved, t->runtime, &request, &r, &err) != WL_OK) {
         fail_row(row, &err);
         return;
     }

@@ -67,6 +67,8 @@ struct wl_grid_target {
     const char *device;
     const char *mode;
     struct wl_device resolved;
+    const struct wl_runtime *runtime;
+    const struct wl_calibration *calibration; /* NULL: specification alone */
     bool ok;
     struct wl_error err;
 };

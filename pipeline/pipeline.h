@@ -27,13 +27,29 @@ struct wl_request {
     struct wl_precision_policy precision; /* WL_PREC_NATIVE where not asked */
     const char *power_mode;
     int32_t threads;
-    const char *runtime;     /* NULL: of the calibration, else "generic" */
-    const char *fusion;      /* NULL: the runtime's */
-    const char *calibration; /* "KEY=VALUE,...", "none" or NULL */
+    const char *runtime;                   /* NULL: of the calibration, else "generic" */
+    const char *fusion;                    /* NULL: the runtime's */
+    const char *calibration;               /* "KEY=VALUE,...", "none" or NULL */
+    const struct wl_calibration *measured; /* of the resolved target; NULL: specification alone */
     bool cold;
     bool power_gating;
     enum wl_dataflow dataflow;
 };
+
+/* What a request runs on. Strings and tables belong to the registry. */
+struct wl_target {
+    struct wl_device device;
+    const struct wl_runtime *runtime;
+    const struct wl_calibration *calibration; /* NULL: none */
+};
+
+/*
+ * Resolves device, power mode, calibration and runtime (OUTPUT, "Runtime"). USAGE when one of them
+ * is unknown; the message lists what there is. Put `calibration` into the request that is analysed.
+ */
+wl_status wl_target_resolve(struct wl_registry *registry, const char *hw,
+                            const struct wl_request *req, struct wl_target *out,
+                            struct wl_error *err) WL_MUST_CHECK;
 
 struct wl_config {
     int64_t batch;
@@ -95,6 +111,8 @@ struct wl_result {
     struct wl_coverage coverage; /* of the prepared model */
     struct wl_totals totals;
     enum wl_basis latency_basis, energy_basis;
+    const struct wl_calibration *measured; /* NULL: latency follows the specification */
+    double measured_share;                 /* of subgraphs whose time it gives */
 };
 
 /* A model and a partition of it: what all points with the same dims and fusion share. */

@@ -136,14 +136,23 @@ static void put_config(struct wl_emitter *e, const struct wl_result *r)
     wl_json_close(e, '}');
 }
 
-static void put_one_basis(struct wl_emitter *e, const char *key, enum wl_basis weakest)
+static void put_one_basis(struct wl_emitter *e, const char *key, enum wl_basis weakest,
+                          const struct wl_calibration *measured)
 {
     bool assumed = weakest == WL_BASIS_ASSUMED;
+    char text[256];
     wl_json_object(e, key);
-    wl_json_str(e, "kind", assumed ? "assumed" : "specification");
-    wl_json_str(e, "source",
-                assumed ? "device specification; some of its figures are assumed"
-                        : "device specification");
+    if (measured != NULL) {
+        wl_json_str(e, "kind", "calibrated");
+        wl_json_str(e, "source",
+                    wl_text(text, sizeof(text), "%s on %s, %s", measured->framework,
+                            measured->power_mode, measured->date));
+    } else {
+        wl_json_str(e, "kind", assumed ? "assumed" : "specification");
+        wl_json_str(e, "source",
+                    assumed ? "device specification; some of its figures are assumed"
+                            : "device specification");
+    }
     wl_json_null(e, "error_band");
     wl_json_close(e, '}');
 }
@@ -273,6 +282,7 @@ static void put_subgraph_mapping(struct wl_emitter *e, const struct wl_result *r
 
 static void put_subgraph(struct wl_emitter *e, const struct wl_result *r, int32_t i)
 {
+    char note[160];
     const struct wl_subgraph *s = &r->partition->subgraphs[i];
     const struct wl_graph *g = &r->model->graph;
     wl_json_object(e, NULL);
@@ -293,7 +303,7 @@ static void put_subgraph(struct wl_emitter *e, const struct wl_result *r, int32_
     wl_json_num(e, "total_j", wl_energy_total_j(&r->energy.parts[i]));
     wl_json_close(e, '}');
     wl_json_num(e, "slack_s", r->concurrency.slack_s[i]);
-    wl_json_str(e, "note", r->mappings.items[i].note);
+    wl_json_str(e, "note", wl_report_note(r, i, note, sizeof(note)));
     wl_json_str(e, "ended_because", s->ended_because);
     wl_json_close(e, '}');
 }
@@ -411,8 +421,8 @@ void wl_report_analysis_json(const struct wl_result *r, const char *model_name,
     put_hardware(&e, r);
     put_config(&e, r);
     wl_json_object(&e, "basis");
-    put_one_basis(&e, "latency", r->latency_basis);
-    put_one_basis(&e, "energy", r->energy_basis);
+    put_one_basis(&e, "latency", r->latency_basis, r->measured);
+    put_one_basis(&e, "energy", r->energy_basis, NULL);
     wl_json_close(&e, '}');
     put_totals(&e, r);
     put_energy(&e, r);

@@ -61,8 +61,9 @@ static void put_compute(const struct wl_result *r, int32_t i, struct wl_buf *out
                   "  units used %.4g of %d; kept after padding %.3f, balance %.3f, pipeline %.3f\n",
                   m->units_used, (int)wl_device_units(&r->device), m->eff_padding, m->eff_balance,
                   m->eff_pipeline);
-    if (m->note != NULL) {
-        wl_buf_printf(out, "  %s\n", m->note);
+    char note[160];
+    if (wl_report_note(r, i, note, sizeof(note)) != NULL) {
+        wl_buf_printf(out, "  %s\n", note);
     }
     wl_buf_printf(out, "  compute time %.6g s\n\n", r->roofline.timings[i].compute_s);
 }

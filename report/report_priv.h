@@ -35,6 +35,9 @@ wl_status wl_text_memory(const struct wl_result *r, int width, struct wl_buf *ou
 wl_status wl_text_concurrency(const struct wl_result *r, int width, struct wl_buf *out,
                               struct wl_error *err) WL_MUST_CHECK;
 
+/* One line on how subgraph `i` lies on the device, in `out`; NULL where there is nothing to say. */
+const char *wl_report_note(const struct wl_result *r, int32_t i, char *out, size_t size);
+
 /* CSV: a field with quotes where it needs them. */
 void wl_csv_str(struct wl_buf *out, bool first, const char *v);
 void wl_csv_num(struct wl_buf *out, bool first, double v);

@@ -201,7 +201,15 @@ static void put_coverage(const struct wl_result *r, struct wl_buf *out)
                   (int)c->by_status[WL_NODE_APPROXIMATED], (int)c->by_status[WL_NODE_IGNORED],
                   (int)c->by_status[WL_NODE_FREE], (int)c->by_status[WL_NODE_FOLDED]);
     bool assumed = r->latency_basis == WL_BASIS_ASSUMED || r->energy_basis == WL_BASIS_ASSUMED;
-    wl_buf_printf(out, "  basis    specification, not calibrated%s\n",
+    char share[CELL];
+    if (r->measured != NULL) {
+        wl_buf_printf(out, "  basis    latency of %s calibrated: %s (%.10s)\n",
+                      wl_format_percent(r->measured_share, share, sizeof(share)), r->measured->name,
+                      r->measured->date);
+    }
+    wl_buf_printf(out, "  %-8s %sspecification%s%s\n", r->measured != NULL ? "" : "basis",
+                  r->measured != NULL ? "the rest and energy: " : "",
+                  r->measured != NULL ? "" : ", not calibrated",
                   assumed ? "; some figures are assumed (hw show lists them)" : "");
 }
 

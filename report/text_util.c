@@ -23,6 +23,14 @@ const char *wl_format_percent(double share, char *out, size_t size)
     return wl_text(out, size, "%.*f %%", decimals, percent);
 }
 
+const char *wl_report_note(const struct wl_result *r, int32_t i, char *out, size_t size)
+{
+    const char *own = r->mappings.items[i].note;
+    const char *text =
+        own != NULL ? wl_text(out, size, "%s", own) : wl_mapping_note(&r->mappings, i, out, size);
+    return text[0] == '\0' ? NULL : text;
+}
+
 void wl_csv_str(struct wl_buf *out, bool first, const char *v)
 {
     wl_buf_puts(out, first ? "" : ",");

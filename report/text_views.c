@@ -61,8 +61,8 @@ static void put_with_notes(const struct wl_result *r, const struct wl_buf *table
         size_t len = strcspn(at, "\n") + 1;
         wl_buf_add(out, at, len);
         at += len;
-        const char *note = i < 0 ? NULL : r->mappings.items[i].note;
-        if (note != NULL) {
+        char note[160];
+        if (i >= 0 && wl_report_note(r, i, note, sizeof(note)) != NULL) {
             wl_buf_printf(out, "      %.*s\n", width - 6, note);
         }
     }

@@ -59,6 +59,7 @@ static void put_span(struct wl_emitter *e, const char *name, int track, double a
 /* The span of a subgraph: what a person wants to see when clicking on it. */
 static void put_subgraph(struct wl_emitter *e, const struct wl_result *r, int32_t i, double at_us)
 {
+    char note[160];
     const struct wl_subgraph *s = &r->partition->subgraphs[i];
     const struct wl_timing *t = &r->roofline.timings[i];
     begin_span(e, s->name, TRACK_SUBGRAPHS, at_us, t->latency_s * 1e6);
@@ -72,7 +73,7 @@ static void put_subgraph(struct wl_emitter *e, const struct wl_result *r, int32_
     wl_json_num(e, "memory_s", t->memory_s);
     wl_json_num(e, "overhead_s", t->overhead_s);
     wl_json_num(e, "energy_j", wl_energy_total_j(&r->energy.parts[i]));
-    wl_json_str(e, "note", r->mappings.items[i].note);
+    wl_json_str(e, "note", wl_report_note(r, i, note, sizeof(note)));
     wl_json_close(e, '}');
     wl_json_close(e, '}');
 }
