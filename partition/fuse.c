@@ -296,7 +296,9 @@ static void consider(struct run *r, int32_t unit, int32_t tensor, struct choice 
 static void add_label(struct run *r, struct group *grp, int32_t unit)
 {
     if (grp->label_count < GROUP_LABELS_MAX) {
-        grp->labels[grp->label_count++] = wl_partition_label(r, unit);
+        const char *label = wl_partition_label(r, unit);
+        r->nomem = r->nomem || label == NULL;
+        grp->labels[grp->label_count++] = label == NULL ? "" : label;
     } else {
         grp->label_count = GROUP_LABELS_MAX + 1;
     }
@@ -447,7 +449,7 @@ wl_status wl_partition_fuse(struct run *r)
         mark_reads(r, n);
     }
     finish_nodes(r);
-    return WL_OK;
+    return r->nomem ? wl_fail_nomem(r->err) : WL_OK;
 }
 
 /* ---- why groups ended ------------------------------------------------------------------------ */

@@ -254,6 +254,7 @@ struct run {
     uint8_t *escapes; /* of a root tensor: read from outside: ESCAPE_* */
     int64_t *elems;   /* cache: -2 not asked, -1 unknown */
     struct bodies bodies;
+    bool nomem;         /* a label could not be stored */
     bool dynamic_views; /* a view's shape is computed by executed nodes */
     /* filled by wl_partition_order */
     int32_t *node_list;  /* nodes by group, in schedule order */
