@@ -274,12 +274,13 @@ static void place_output(struct builder *b, const struct wl_subgraph *s, struct 
     for (int32_t k = 0; k < s->input_count; k++) {
         int32_t at = l->of_tensor[s->inputs[k].tensor];
         struct lifetime *in = at == WL_NONE ? NULL : &l->items[at];
-        if (in == NULL || in->buffer == WL_NONE || l->buffers[in->buffer].last != s->id ||
-            !may_take_over(b, s, in, out)) {
+        if (in == NULL || in->buffer == WL_NONE || in->taken ||
+            l->buffers[in->buffer].last != s->id || !may_take_over(b, s, in, out)) {
             continue;
         }
         out->buffer = in->buffer;
         out->in_place_of = in->tensor;
+        in->taken = true;
         l->buffers[in->buffer].last = out->last;
         return;
     }

@@ -21,6 +21,7 @@ struct lifetime {
     int32_t first, last;
     int32_t buffer;
     int32_t in_place_of; /* tensor or WL_NONE */
+    bool taken;          /* a result took its bytes over */
     int64_t size_bytes;  /* exact */
 };
 
