@@ -3,8 +3,12 @@
  * measure/exporter.c: GET /metrics over HTTP by libmicrohttpd. The socket is opened here, not by
  * the library, so that a port in use, a forbidden port and a wrong address each get their own
  * message. Listens on the loopback address unless another one is named.
+ *
+ * The library (and the cryptography behind it) is loaded when a port is served and not before:
+ * linked in, it would double the start of every other command.
  */
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -90,11 +94,51 @@ bool wl_exporter_is_address(const char *text)
 
 #ifdef WL_HAVE_MICROHTTPD
 
+/* What is called of libmicrohttpd. */
+struct http {
+    void *library;
+    __typeof__(&MHD_start_daemon) start_daemon;
+    __typeof__(&MHD_stop_daemon) stop_daemon;
+    __typeof__(&MHD_create_response_from_buffer) create_response;
+    __typeof__(&MHD_add_response_header) add_header;
+    __typeof__(&MHD_queue_response) queue_response;
+    __typeof__(&MHD_destroy_response) destroy_response;
+};
+
 struct wl_exporter {
+    struct http http;
     struct wl_meter *meter;
     struct MHD_Daemon *daemon;
     int32_t port;
 };
+
+/* POSIX lets dlsym's object pointer stand for a function; ISO C needs the detour. */
+static bool bind_function(void *library, void *function, const char *name)
+{
+    void *symbol = dlsym(library, name);
+    memcpy(function, &symbol, sizeof(symbol));
+    return symbol != NULL;
+}
+
+static wl_status http_load(struct http *h, struct wl_error *err)
+{
+    h->library = dlopen("libmicrohttpd.so.12", RTLD_NOW | RTLD_LOCAL);
+    bool all = h->library != NULL &&
+               bind_function(h->library, &h->start_daemon, "MHD_start_daemon") &&
+               bind_function(h->library, &h->stop_daemon, "MHD_stop_daemon") &&
+               bind_function(h->library, &h->create_response, "MHD_create_response_from_buffer") &&
+               bind_function(h->library, &h->add_header, "MHD_add_response_header") &&
+               bind_function(h->library, &h->queue_response, "MHD_queue_response") &&
+               bind_function(h->library, &h->destroy_response, "MHD_destroy_response");
+    if (!all) {
+        if (h->library != NULL) {
+            (void)dlclose(h->library);
+        }
+        return wl_fail(err, WL_ERR_UNSUPPORTED, "--prometheus",
+                       "needs libmicrohttpd; apt-get install libmicrohttpd12, or write to a FILE");
+    }
+    return WL_OK;
+}
 
 static const char *socket_advice(int error)
 {
@@ -142,30 +186,32 @@ static wl_status listen_on(const char *text, int *fd, int32_t *port, struct wl_e
     return WL_OK;
 }
 
-static enum MHD_Result answer(struct MHD_Connection *connection, unsigned int status,
-                              const char *type, const char *text, size_t len)
+static enum MHD_Result answer(const struct http *h, struct MHD_Connection *connection,
+                              unsigned int status, const char *type, const char *text, size_t len)
 {
     struct MHD_Response *response =
-        MHD_create_response_from_buffer(len, (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
+        h->create_response(len, (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
     if (response == NULL) {
         return MHD_NO;
     }
-    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-    enum MHD_Result result = MHD_queue_response(connection, status, response);
-    MHD_destroy_response(response);
+    (void)h->add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    enum MHD_Result result = h->queue_response(connection, status, response);
+    h->destroy_response(response);
     return result;
 }
 
-static enum MHD_Result answer_metrics(struct MHD_Connection *connection, struct wl_meter *m)
+static enum MHD_Result answer_metrics(const struct wl_exporter *e,
+                                      struct MHD_Connection *connection)
 {
     static const char failed[] = "out of memory\n";
     struct wl_buf text;
     wl_buf_init(&text);
-    wl_openmetrics(m, &text);
+    wl_openmetrics(e->meter, &text);
     enum MHD_Result result =
-        text.failed ? answer(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "text/plain", failed,
-                             sizeof(failed) - 1)
-                    : answer(connection, MHD_HTTP_OK, WL_OPENMETRICS_TYPE, text.data, text.len);
+        text.failed
+            ? answer(&e->http, connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "text/plain", failed,
+                     sizeof(failed) - 1)
+            : answer(&e->http, connection, MHD_HTTP_OK, WL_OPENMETRICS_TYPE, text.data, text.len);
     wl_buf_done(&text);
     return result;
 }
@@ -176,20 +222,20 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 {
     static const char elsewhere[] = "the figures are at /metrics\n";
     static const char not_get[] = "only GET and HEAD\n";
-    struct wl_exporter *e = context;
+    const struct wl_exporter *e = context;
     (void)version;
     (void)upload;
     (void)request;
     if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
         *upload_size = 0;
-        return answer(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain", not_get,
+        return answer(&e->http, connection, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain", not_get,
                       sizeof(not_get) - 1);
     }
     if (strcmp(url, "/metrics") != 0) {
-        return answer(connection, MHD_HTTP_NOT_FOUND, "text/plain", elsewhere,
+        return answer(&e->http, connection, MHD_HTTP_NOT_FOUND, "text/plain", elsewhere,
                       sizeof(elsewhere) - 1);
     }
-    return answer_metrics(connection, e->meter);
+    return answer_metrics(e, connection);
 }
 
 wl_status wl_exporter_new(struct wl_meter *m, const char *address, struct wl_exporter **out,
@@ -204,17 +250,24 @@ wl_status wl_exporter_new(struct wl_meter *m, const char *address, struct wl_exp
         return wl_fail_nomem(err);
     }
     *e = (struct wl_exporter){.meter = m, .port = port};
+    wl_status loaded = http_load(&e->http, err);
+    if (loaded != WL_OK) {
+        (void)close(fd);
+        wl_free(e);
+        return loaded;
+    }
     /* The server's thread must not take the signals that the measuring thread waits for. */
     sigset_t all;
     sigset_t before;
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    e->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, handle, e,
-                                 MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, 32u,
-                                 MHD_OPTION_CONNECTION_TIMEOUT, 10u, MHD_OPTION_END);
+    e->daemon = e->http.start_daemon(MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, handle, e,
+                                     MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, 32u,
+                                     MHD_OPTION_CONNECTION_TIMEOUT, 10u, MHD_OPTION_END);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (e->daemon == NULL) {
         (void)close(fd);
+        (void)dlclose(e->http.library);
         wl_free(e);
         return wl_fail(err, WL_ERR_IO, "--prometheus",
                        "the server on %s does not start; fewer "
@@ -233,7 +286,8 @@ int32_t wl_exporter_port(const struct wl_exporter *e)
 void wl_exporter_free(struct wl_exporter *e)
 {
     if (e != NULL) {
-        MHD_stop_daemon(e->daemon); /* closes the socket too */
+        e->http.stop_daemon(e->daemon); /* closes the socket too */
+        (void)dlclose(e->http.library);
         wl_free(e);
     }
 }
