@@ -141,6 +141,34 @@ static wl_status plan_counts(struct wl_grid_plan *p, struct wl_error *err)
     return WL_OK;
 }
 
+/* What the base request asks for beyond the axes, as a part of each point's parameters. */
+static wl_status describe_options(struct wl_grid_plan *p, struct wl_error *err)
+{
+    const struct wl_request *r = p->grid->base;
+    static const char *const dataflows[] = {"", "ws", "os", "is", "rs"};
+    struct wl_buf text;
+    wl_buf_init(&text);
+    if (r->precision.weights != WL_PREC_NATIVE) {
+        wl_buf_printf(&text, ";weight=%s", wl_precision_name(r->precision.weights));
+    }
+    if (r->precision.kv != WL_PREC_NATIVE) {
+        wl_buf_printf(&text, ";kv=%s", wl_precision_name(r->precision.kv));
+    }
+    if (r->threads > 0) {
+        wl_buf_printf(&text, ";threads=%d", (int)r->threads);
+    }
+    if (r->dataflow != WL_DATAFLOW_DEFAULT) {
+        wl_buf_printf(&text, ";dataflow=%s", dataflows[r->dataflow]);
+    }
+    wl_buf_puts(&text, r->cold ? ";cold" : "");
+    wl_buf_puts(&text, r->power_gating ? ";power-gating" : "");
+    p->options = text.failed     ? NULL
+                 : text.len == 0 ? ""
+                                 : wl_arena_strndup(&p->arena, text.data + 1, text.len - 1);
+    wl_buf_done(&text);
+    return p->options == NULL ? wl_fail_nomem(err) : WL_OK;
+}
+
 /*
  * Loads each model once, at its first point: for the batch that it has where none is asked, so that
  * a point's parameters are known before it runs. A model that cannot be loaded gives rows with the
@@ -182,6 +210,7 @@ static wl_status plan_into(struct wl_grid_plan *p, struct wl_error *err)
         WL_TRY(add_device(p, &capacity, g->devices[d], err));
     }
     WL_TRY(plan_counts(p, err));
+    WL_TRY(describe_options(p, err));
     return try_models(p, err);
 }
 
@@ -325,6 +354,7 @@ static void fill_row(const struct wl_result *r, struct wl_grid_row *row)
     row->policy = r->config.precision;
     row->batch = r->config.batch;
     row->fits = r->memory.fits[r->device.level_count - 1];
+    row->calibrated = r->measured != NULL;
     row->latency_basis = r->latency_basis;
     row->energy_basis = r->energy_basis;
     row->power_limit_w = r->device.power_limit_w;
@@ -350,6 +380,8 @@ static void describe_point(const struct wl_grid_plan *p, const struct group_key 
         .power_mode = t->mode == NULL ? "" : t->mode,
         .runtime = t->runtime->name,
         .dims = dims,
+        .options = p->options,
+        .calibration = t->calibration == NULL ? "" : t->calibration->name,
         .batch = k->batch,
         .precision = grid->precision_count > 0 ? grid->precisions[inner % precisions]
                                                : grid->base->precision.activations,

@@ -47,7 +47,10 @@ struct wl_grid_row {
     const char *power_mode; /* as resolved; as asked where that failed */
     const char *fusion;
     const char *runtime;
-    const char *dims; /* "P=0;T=128", sorted as given; "" without */
+    const char *dims;        /* "P=0;T=128", sorted as given; "" without */
+    const char *options;     /* what else was asked: "weight=int4;threads=8"; "" without */
+    const char *calibration; /* name of the one in use; "" without */
+    bool calibrated;         /* latency rests on it */
     int64_t batch;
     enum wl_precision precision;       /* as asked */
     struct wl_precision_policy policy; /* as resolved */
@@ -81,6 +84,7 @@ struct wl_grid_plan {
     const struct wl_runtime *runtime;
     struct wl_grid_target *targets;
     int32_t target_count;
+    const char *options;      /* of the base request, as in the rows */
     int64_t *default_batches; /* by model: what the file has where no batch is asked; 0: unknown */
     int64_t group_count;      /* models x dims x batches */
     int64_t group_points;     /* fusions x targets x precisions */

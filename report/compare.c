@@ -145,7 +145,10 @@ static void put_totals(struct wl_emitter *e, const struct wl_grid_row *row)
 static void put_basis(struct wl_emitter *e, const struct wl_grid_row *row)
 {
     wl_json_object(e, "basis");
-    wl_json_str(e, "latency", row->latency_basis == WL_BASIS_ASSUMED ? "assumed" : "specification");
+    wl_json_str(e, "latency",
+                row->calibrated                          ? "calibrated"
+                : row->latency_basis == WL_BASIS_ASSUMED ? "assumed"
+                                                         : "specification");
     wl_json_str(e, "energy", row->energy_basis == WL_BASIS_ASSUMED ? "assumed" : "specification");
     wl_json_close(e, '}');
 }
@@ -171,6 +174,8 @@ static void put_row(struct wl_emitter *e, const struct wl_comparison *c, int32_t
     wl_json_str(e, "runtime", row->runtime);
     wl_json_str(e, "fusion", row->fusion);
     wl_json_str(e, "dims", row->dims);
+    wl_json_str(e, "calibration", row->calibration[0] == '\0' ? NULL : row->calibration);
+    wl_json_str(e, "options", row->options);
     wl_json_close(e, '}');
     if (row->ok) {
         put_totals(e, row);

@@ -18,6 +18,8 @@ enum column {
     C_POWER_MODE,
     C_PRECISION,
     C_RUNTIME,
+    C_CALIBRATION,
+    C_OPTIONS,
     C_ERROR,
     C_MACS,
     C_FLOPS,
@@ -56,6 +58,8 @@ static const struct wl_point_column columns[C_COUNT] = {
     [C_POWER_MODE] = {"power_mode", 's', true},
     [C_PRECISION] = {"precision", 's', true},
     [C_RUNTIME] = {"runtime", 's', true},
+    [C_CALIBRATION] = {"calibration", 's', true},
+    [C_OPTIONS] = {"options", 's', true},
     [C_ERROR] = {"error", 's', false},
     [C_MACS] = {"macs", 'i', false},
     [C_FLOPS] = {"flops", 'i', false},
@@ -107,12 +111,17 @@ static const char *text_of(const struct wl_grid_row *row, int32_t column)
         return wl_precision_name(row->precision);
     case C_RUNTIME:
         return row->runtime;
+    case C_CALIBRATION:
+        return row->calibration;
+    case C_OPTIONS:
+        return row->options;
     case C_ERROR:
         return row->ok ? NULL : row->error;
     case C_BOTTLENECK:
         return row->ok ? row->bottleneck : NULL;
     case C_BASIS:
         return !row->ok                                 ? NULL
+               : row->calibrated                        ? "calibrated"
                : row->latency_basis == WL_BASIS_ASSUMED ? "assumed"
                                                         : "specification";
     default:

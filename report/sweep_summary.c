@@ -31,6 +31,7 @@ enum part {
 struct batch_point {
     int64_t batch;
     double latency_s, throughput, energy_j, edp;
+    double dram_each, utilization;
     bool dram_bound, fits;
 };
 
@@ -219,6 +220,8 @@ void wl_sweep_summary_add(struct wl_sweep_summary *s, const struct wl_grid_row *
                              .throughput = row->totals.throughput_per_s,
                              .energy_j = row->totals.energy_per_inference_j,
                              .edp = row->totals.energy_per_inference_j * row->totals.latency_s,
+                             .dram_each = row->totals.dram_bytes / (double)row->batch,
+                             .utilization = row->totals.utilization,
                              .dram_bound = row->totals.bound >= WL_BOUND_LEVEL,
                              .fits = row->fits};
 }
@@ -324,6 +327,61 @@ static void summary_row(const struct series *x, const bool shown[PART_COUNT], st
     wl_table_row(t, cells);
 }
 
+/* The point of the next larger batch, or NULL. */
+static const struct batch_point *next_batch(const struct series *x, const struct batch_point *p)
+{
+    const struct batch_point *next = NULL;
+    for (int32_t i = 0; i < x->count; i++) {
+        bool larger = x->points[i].batch > p->batch;
+        if (larger && (next == NULL || x->points[i].batch < next->batch)) {
+            next = &x->points[i];
+        }
+    }
+    return next;
+}
+
+/*
+ * Where the throughput falls most from one batch to the next, by 2 % at least, and why: a level
+ * that no longer holds the activations (capacity: more main-memory traffic for each inference), or
+ * tiles that come out worse (tail: less of the peak used). Also the first batch that main memory
+ * cannot hold.
+ */
+static void put_falls(const struct series *x, const char *label, struct wl_buf *out)
+{
+    const struct batch_point *from = NULL;
+    const struct batch_point *too_large = NULL;
+    double worst = 0.98;
+    char a[CELL], b[CELL];
+    for (int32_t i = 0; i < x->count; i++) {
+        const struct batch_point *p = &x->points[i];
+        const struct batch_point *next = next_batch(x, p);
+        if (next != NULL && next->throughput < worst * p->throughput) {
+            worst = next->throughput / p->throughput;
+            from = p;
+        }
+        too_large = !p->fits && (too_large == NULL || p->batch < too_large->batch) ? p : too_large;
+    }
+    if (from != NULL) {
+        const struct batch_point *next = next_batch(x, from);
+        bool capacity = next->dram_each > 1.05 * from->dram_each;
+        wl_buf_printf(out, "  %s: throughput falls %.0f %% from batch %lld to %lld, ", label,
+                      (1 - worst) * 100, (long long)from->batch, (long long)next->batch);
+        if (capacity) {
+            wl_buf_printf(out, "capacity:\n    %s instead of %s of main-memory traffic each\n",
+                          wl_format_si(next->dram_each, "B", a, sizeof(a)),
+                          wl_format_si(from->dram_each, "B", b, sizeof(b)));
+        } else {
+            wl_buf_printf(out, "tail:\n    %s instead of %s of the peak used\n",
+                          wl_format_percent(next->utilization, a, sizeof(a)),
+                          wl_format_percent(from->utilization, b, sizeof(b)));
+        }
+    }
+    if (too_large != NULL) {
+        wl_buf_printf(out, "  %s: from batch %lld main memory cannot hold it\n", label,
+                      (long long)too_large->batch);
+    }
+}
+
 static wl_status put_series(const struct wl_sweep_summary *s, const bool shown[PART_COUNT],
                             int width, struct wl_buf *out, struct wl_error *err)
 {
@@ -394,6 +452,11 @@ wl_status wl_sweep_summary_print(const struct wl_sweep_summary *s, int width, st
     }
     differing(s, shown);
     WL_TRY(put_series(s, shown, width, out, err));
+    for (int32_t i = 0; i < s->count; i++) {
+        if (s->series[i]->count > 0) {
+            put_falls(s->series[i], label_of(s->series[i], shown, label, sizeof(label)), out);
+        }
+    }
     for (int32_t i = 0; i < s->front_count; i++) {
         put_front(s, s->fronts[i], shown, out);
     }

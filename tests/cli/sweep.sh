@@ -33,7 +33,8 @@ lines = [json.loads(l) for l in open(folder + "/one.jsonl")]
 db = sqlite3.connect(folder + "/one.sqlite")
 db.row_factory = sqlite3.Row
 table = [dict(r) for r in db.execute("SELECT * FROM points")]
-key = ["model", "dims", "batch", "fusion", "hardware", "power_mode", "precision", "runtime"]
+key = ["model", "dims", "batch", "fusion", "hardware", "power_mode", "precision", "runtime",
+       "calibration", "options"]
 assert len(rows) == len(lines) == len(table) == 2 * 3 * 3 * 2 * 2, (len(rows), len(lines), len(table))
 for c, j in zip(rows, lines):
     assert list(c) == list(j)
@@ -101,6 +102,18 @@ expect 0 - sweep resnet18 --hw a100 --output "$work/again.sqlite"
 check grep -q '^0 points, 0 could not run$' "$work/out"
 expect 0 - sweep resnet18 --hw a100 --batch 1,2 --output "$work/again.sqlite"
 check grep -q '^1 points, 0 could not run$' "$work/out"
+
+# What else is asked is a part of the point: other weights are another point, not one that is there.
+expect 0 - sweep resnet18 --hw a100 --weight-precision int8 --output "$work/again.sqlite"
+check grep -q '^1 points, 0 could not run$' "$work/out"
+expect 0 - sweep resnet18 --hw a100 --weight-precision int8 --output "$work/again.sqlite"
+check grep -q '^0 points, 0 could not run$' "$work/out"
+
+# ---- the summary names where throughput falls, and what does not fit
+expect 0 - sweep resnet50 --hw 8490h --precision bf16 --batch 64,128,256 --calibration none --output "$work/fall.csv"
+check grep -q 'throughput falls .* from batch .* capacity:' "$work/out"
+expect 0 - sweep resnet50 --hw orin_nano --batch 64,2048 --output "$work/oom.csv"
+check grep -q 'from batch 2048 main memory cannot hold it' "$work/out"
 
 # ---- a model that fails is a row as well
 expect 0 - sweep gpt2_decode --hw a100 --dim T=1 --dim P=0,128 --batch 1,2 --output "$work/dims.jsonl" --quiet
