@@ -577,6 +577,34 @@ static bool within(int32_t used, int32_t given, struct wl_arity a)
     return given >= a.min && (a.max < 0 || used <= a.max);
 }
 
+/* Index of an input that the operator needs and the node leaves out; WL_NONE when there is none. */
+static int32_t omitted_input(const struct wl_op *op, const Onnx__NodeProto *np)
+{
+    for (size_t i = 0; i < np->n_input && i < (size_t)op->in.min; i++) {
+        if (np->input[i][0] == '\0' && (op->flags & WL_OPF_BLOCKS) == 0) {
+            return (int32_t)i;
+        }
+    }
+    return WL_NONE;
+}
+
+static void complain_arity(struct wl_fe *fe, int32_t node, const char *what, int32_t given,
+                           struct wl_arity a)
+{
+    char where[192];
+    char range[40];
+    if (a.max < 0) {
+        (void)snprintf(range, sizeof(range), "%d or more", a.min);
+    } else if (a.min == a.max) {
+        (void)snprintf(range, sizeof(range), "%d", a.min);
+    } else {
+        (void)snprintf(range, sizeof(range), "%d to %d", a.min, a.max);
+    }
+    wl_diag_add(fe->g->diags, WL_SEV_ERROR, "arity",
+                wl_node_where(fe->g, node, where, sizeof(where)),
+                "%d %s given; the operator has %s; the node is ignored", (int)given, what, range);
+}
+
 /*
  * A node with inputs or outputs that its operator does not have, or without those that it needs, is
  * no such node: it counts as ignored. Rows of other makers' domains are not held to it: their
@@ -591,19 +619,19 @@ static void check_arity(struct wl_fe *fe, const Onnx__NodeProto *np, int32_t id)
     }
     int32_t in = count_used(n->inputs, n->input_count, fe, id);
     int32_t out = count_used(n->outputs, n->output_count, fe, id);
-    bool fits = within(in, n->input_count, op->in) && within(out, n->output_count, op->out);
-    for (size_t i = 0; i < np->n_input && i < (size_t)op->in.min; i++) {
-        fits = fits && (np->input[i][0] != '\0' || (op->flags & WL_OPF_BLOCKS) != 0);
-    }
-    if (fits) {
+    int32_t omitted = omitted_input(op, np);
+    char where[192];
+    if (!within(in, n->input_count, op->in)) {
+        complain_arity(fe, id, "inputs", in, op->in);
+    } else if (!within(out, n->output_count, op->out)) {
+        complain_arity(fe, id, "outputs", out, op->out);
+    } else if (omitted != WL_NONE) {
+        wl_diag_add(
+            fe->g->diags, WL_SEV_ERROR, "arity", wl_node_where(fe->g, id, where, sizeof(where)),
+            "input %d is omitted and the operator needs it; the node is ignored", (int)omitted);
+    } else {
         return;
     }
-    char where[192];
-    wl_diag_add(fe->g->diags, WL_SEV_ERROR, "arity", wl_node_where(fe->g, id, where, sizeof(where)),
-                "it has %d inputs and %d outputs; %s takes %d to %d%s and gives %d to %d%s",
-                (int)n->input_count, (int)n->output_count, op->name, op->in.min, op->in.max,
-                op->in.max < 0 ? " (any number)" : "", op->out.min, op->out.max,
-                op->out.max < 0 ? " (any number)" : "");
     n->op = NULL;
 }
 
