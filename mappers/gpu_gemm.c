@@ -38,7 +38,7 @@ static const struct tile catalogue[] = {
 
 /* Cycles until the first loads of a block have arrived (main memory to registers), and for writing
    its results at the end. */
-#define BLOCK_START_CYCLES 1500.0
+#define BLOCK_START_CYCLES 2500.0
 /* K in flight per block: stages of the software pipeline, each this many bytes of K. */
 #define STAGES 3.0
 #define STEP_BYTES 64.0
