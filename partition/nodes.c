@@ -222,6 +222,20 @@ static enum exec exec_of(const struct run *r, int32_t node)
     return dequantize && reads_in_place(r, n) ? EXEC_DEQUANT : EXEC_RUN;
 }
 
+/* A constant stored in another order (a transposed weight): the same bytes as what it was made of.
+ */
+static bool is_reordered_constant(const struct wl_graph *g, const struct wl_node *n)
+{
+    int64_t before;
+    int64_t after;
+    return n->status == WL_NODE_FOLDED && n->op != NULL && n->op->kind == WL_OPK_MOVE &&
+           n->input_count == 1 && n->output_count == 1 && n->inputs[0] != WL_NONE &&
+           n->outputs[0] != WL_NONE &&
+           g->tensors[n->inputs[0]].dtype == g->tensors[n->outputs[0]].dtype &&
+           wl_tensor_elems_known(g, n->inputs[0], &before) &&
+           wl_tensor_elems_known(g, n->outputs[0], &after) && before == after;
+}
+
 /* Outputs that are other names of bytes computed earlier. */
 static void set_root(struct run *r, int32_t node)
 {
@@ -229,6 +243,7 @@ static void set_root(struct run *r, int32_t node)
     enum exec e = (enum exec)r->exec[node];
     bool dequantize = r->prim[node] == PRIM_DEQUANTIZE && (e == EXEC_SKIP || e == EXEC_DEQUANT);
     bool alias = (is_view(n) && (e == EXEC_FREE || n->status == WL_NODE_FOLDED)) ||
+                 is_reordered_constant(r->g, n) ||
                  (dequantize && n->input_count > 0 && n->inputs[0] != WL_NONE &&
                   n->output_count > 0 && n->outputs[0] != WL_NONE);
     if (alias) {
