@@ -12,6 +12,7 @@ enum sample_kind {
     SAMPLE_THROUGHPUT,  /* samples per second */
     SAMPLE_ENERGY,      /* joules per sample, chip or board */
     SAMPLE_WALL_ENERGY, /* joules per sample of a whole server: an upper bound */
+    SAMPLE_POWER,       /* watts of the chip */
     SAMPLE_KIND_COUNT
 };
 
@@ -54,5 +55,9 @@ wl_status wl_evaluate_kernels(struct wl_registry *reg, const char *path,
    marked or not. */
 wl_status wl_evaluate_models(struct wl_registry *reg, const char *path, const char *models,
                              bool energy, struct samples *out, struct wl_error *err);
+
+/* Convolutions of AlexNet and VGG-16 on Eyeriss: latency and chip power. */
+wl_status wl_evaluate_eyeriss(struct wl_registry *reg, const char *path, struct samples *out,
+                              struct wl_error *err);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * evaluate: how far predictions from specification are from published measurements.
- *   wattline_evaluate models|kernels|energy [--data DIR] [--registry DIR] [--models DIR]
+ *   wattline_evaluate models|kernels|energy|eyeriss [--data DIR] [--registry DIR] [--models DIR]
  *                     [--format text|csv|json]
  */
 #include <string.h>
@@ -14,9 +14,10 @@ struct options {
 
 static int usage(void)
 {
-    (void)fprintf(stderr,
-                  "usage: wattline_evaluate models|kernels|energy [--data DIR] [--registry DIR] "
-                  "[--models DIR] [--format text|csv|json]\n");
+    (void)fprintf(
+        stderr,
+        "usage: wattline_evaluate models|kernels|energy|eyeriss [--data DIR] [--registry DIR] "
+        "[--models DIR] [--format text|csv|json]\n");
     return 2;
 }
 
@@ -44,7 +45,7 @@ static bool read_options(int argc, char **argv, struct options *o)
     bool format = strcmp(o->format, "text") == 0 || strcmp(o->format, "csv") == 0 ||
                   strcmp(o->format, "json") == 0;
     return format && (strcmp(o->what, "models") == 0 || strcmp(o->what, "kernels") == 0 ||
-                      strcmp(o->what, "energy") == 0);
+                      strcmp(o->what, "energy") == 0 || strcmp(o->what, "eyeriss") == 0);
 }
 
 static wl_status evaluate(struct wl_registry *reg, const struct options *o, struct samples *out,
@@ -58,6 +59,9 @@ static wl_status evaluate(struct wl_registry *reg, const struct options *o, stru
         const struct wl_runtime *rt = NULL;
         WL_TRY(wl_runtime_load(reg, "generic", &rt, err));
         return wl_evaluate_kernels(reg, path, rt, out, err);
+    }
+    if (strcmp(o->what, "eyeriss") == 0) {
+        return wl_evaluate_eyeriss(reg, path, out, err);
     }
     return wl_evaluate_models(reg, path, o->models, strcmp(o->what, "energy") == 0, out, err);
 }

@@ -45,6 +45,8 @@ static const struct alias runtime_names[] = {
 
 /* Samples at a time of throughput rows whose batch is not stated. */
 #define THROUGHPUT_BATCH 32
+/* And of energy rows at full load. */
+#define FULL_BATCH 256
 
 struct record {
     const char *device, *model, *runtime, *precision, *power_mode;
@@ -121,6 +123,11 @@ static bool kind_of(const cJSON *r, const char *scenario, bool energy, struct re
             out->kind = SAMPLE_WALL_ENERGY;
         }
         out->measured = number(r, "energy_mj_per_inference") * 1e-3;
+        if (out->batch < 1) {
+            bool single = strcmp(scenario, "SingleStream") == 0;
+            bool multi = strcmp(scenario, "MultiStream") == 0;
+            out->batch = single ? 1 : (multi ? 8 : FULL_BATCH);
+        }
         return out->measured > 0;
     }
     bool latency_row =

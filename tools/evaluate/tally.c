@@ -69,7 +69,7 @@ static double percentile(double *values, int32_t count, double share)
 }
 
 static const char *const kind_names[SAMPLE_KIND_COUNT] = {"latency", "throughput", "energy",
-                                                          "wall energy"};
+                                                          "wall energy", "power"};
 
 enum group_by { BY_ALL, BY_CLASS, BY_RUNTIME, BY_DEVICE, BY_PRECISION, BY_MODEL, BY_COUNT };
 
