@@ -93,6 +93,9 @@ static const struct fuse_row rows[] = {
 
 /* ---- legality -------------------------------------------------------------------------------- */
 
+/* Operands of one unit that are looked at: operators that fuse have few. */
+#define OPERANDS_MAX 64
+
 /* Rows of an intermediate result that a fused pair of products keeps on chip. */
 #define HELD_ROWS 64
 
@@ -359,7 +362,7 @@ static void place_unit(struct run *r, int32_t unit)
     if (r->features != 0 && r->input[unit] != WL_NONE) {
         consider(r, unit, r->input[unit], &best);
     } else if (r->features != 0 && r->label[unit] == NULL) {
-        for (int32_t i = 0; i < n->input_count; i++) {
+        for (int32_t i = 0; i < n->input_count && i < OPERANDS_MAX; i++) {
             if (n->inputs[i] != WL_NONE) {
                 consider(r, unit, n->inputs[i], &best);
             }

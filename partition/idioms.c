@@ -282,7 +282,7 @@ static bool read_inside(const struct matcher *m, int32_t tensor, int depth)
     const struct wl_graph *g = m->r->g;
     const struct wl_tensor *t = &g->tensors[tensor];
     if ((t->flags & WL_TENSOR_IS_OUTPUT) != 0 || m->r->escapes[m->r->root[tensor]] != 0 ||
-        depth > 8) {
+        depth > 8 || t->consumer_count > IDIOM_NODES_MAX) {
         return false;
     }
     for (int32_t i = 0; i < t->consumer_count; i++) {
