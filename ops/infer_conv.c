@@ -327,8 +327,9 @@ void wl_cost_deform_conv(struct wl_op_ctx *c, struct wl_work *w)
 static struct wl_dim transpose_out_dim(struct wl_dim_pool *p, const struct wl_conv_geometry *geo,
                                        int32_t axis, struct wl_dim in, int64_t output_padding)
 {
-    if (geo->same_upper || geo->same_lower) {
-        return wl_dim_mul_k(p, in, geo->stride[axis]);
+    if (geo->same_upper || geo->same_lower) { /* pads take away, they never add */
+        int64_t less = wl_min_i64(output_padding + reach(geo, axis) - geo->stride[axis], 0);
+        return wl_dim_add_k(p, wl_dim_mul_k(p, in, geo->stride[axis]), less);
     }
     struct wl_dim last = wl_dim_mul_k(p, wl_dim_add_k(p, in, -1), geo->stride[axis]);
     return wl_dim_add_k(

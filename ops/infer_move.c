@@ -202,6 +202,10 @@ static struct wl_dim slice_forward(struct wl_dim_pool *p, struct wl_dim d, struc
     return wl_dim_ceil_div(p, span, wl_dim_known(step));
 }
 
+/*
+ * The definition clamps start to [0, d - 1] here, as ONNX Runtime does; numpy gives nothing where
+ * it lies before the first element.
+ */
 static struct wl_dim slice_backward(struct wl_dim_pool *p, struct wl_dim d, struct wl_dim start,
                                     struct wl_dim end, int64_t step)
 {
@@ -211,7 +215,10 @@ static struct wl_dim slice_backward(struct wl_dim_pool *p, struct wl_dim d, stru
     struct wl_dim first = from_end ? back : wl_dim_min(p, from_start(p, start, d), back);
     struct wl_dim last =
         to_start ? wl_dim_known(-1) : wl_dim_max(p, from_start(p, end, d), wl_dim_known(-1));
-    first = wl_dim_max(p, first, wl_dim_known(-1));
+    if (wl_dim_is(d, 0)) {
+        return d;
+    }
+    first = wl_dim_max(p, first, wl_dim_known(0));
     last = wl_dim_min(p, last, back);
     struct wl_dim span = wl_dim_max(p, wl_dim_sub(p, first, last), wl_dim_known(0));
     return step == INT64_MIN ? wl_dim_unknown() : wl_dim_ceil_div(p, span, wl_dim_known(-step));
