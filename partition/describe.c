@@ -25,7 +25,6 @@ struct describer {
     int32_t *slot; /* by root tensor: its place in the pool of that group */
     bool *outside; /* by root tensor: another group reads it */
     struct wl_strmap names, patterns;
-    struct wl_str *op_names;
 };
 
 /* ---- sizes ----------------------------------------------------------------------------------- */
@@ -374,28 +373,27 @@ static enum wl_op_kind kind_of(const struct run *r, int32_t unit)
     return WL_OPK_MAP;
 }
 
+/* "conv+add+relu"; what does not fit is three dots. */
 static const char *pattern_of(struct describer *d, const struct group *grp)
 {
     char text[160];
     size_t at = 0;
-    int32_t shown = grp->label_count < GROUP_LABELS_MAX ? grp->label_count : GROUP_LABELS_MAX;
+    bool more = grp->label_count > GROUP_LABELS_MAX;
+    int32_t shown = more ? GROUP_LABELS_MAX : grp->label_count;
     if ((grp->anchor_bit & PARTS_POINTWISE) != 0 && grp->label_count > 1) {
         return "elementwise";
     }
-    for (int32_t i = 0; i < shown; i++) {
-        for (const char *c = grp->labels[i]; *c != '\0' && at + 2 < sizeof(text); c++) {
-            text[at++] = *c;
+    for (int32_t i = 0; i < shown + (more ? 1 : 0); i++) {
+        const char *label = i < shown ? grp->labels[i] : "...";
+        size_t len = strlen(label);
+        if (at + len + 1 > sizeof(text)) {
+            break;
         }
-        bool more = i + 1 < shown || grp->label_count > GROUP_LABELS_MAX;
-        if (more && at + 2 < sizeof(text)) {
+        if (i > 0) {
             text[at++] = '+';
         }
-    }
-    if (grp->label_count > GROUP_LABELS_MAX) {
-        at = wl_min_i64((int64_t)at, (int64_t)sizeof(text) - 5) > 0 ? at : 0;
-        for (const char *c = "..."; *c != '\0' && at + 1 < sizeof(text); c++) {
-            text[at++] = *c;
-        }
+        memcpy(text + at, label, len);
+        at += len;
     }
     int32_t id = wl_strmap_add(&d->patterns, (struct wl_str){text, at});
     return id == WL_NONE ? NULL : d->patterns.names[id].data;
