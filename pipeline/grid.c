@@ -457,6 +457,7 @@ struct run {
     void *user;
     struct wl_grid_row *rows;
     bool *wanted;
+    int64_t block_groups; /* groups side by side, at most BLOCK_GROUPS */
 };
 
 static wl_status emit(const struct run *r, int64_t count, struct wl_error *err)
@@ -516,8 +517,8 @@ static wl_status run_deep(const struct run *r, struct wl_error *err)
         return wl_fail_nomem(err);
     }
     wl_status status = WL_OK;
-    for (int64_t first = 0; status == WL_OK && first < p->group_count; first += BLOCK_GROUPS) {
-        int64_t count = wl_min_i64(BLOCK_GROUPS, p->group_count - first);
+    for (int64_t first = 0; status == WL_OK && first < p->group_count; first += r->block_groups) {
+        int64_t count = wl_min_i64(r->block_groups, p->group_count - first);
         bool opened[BLOCK_GROUPS] = {false};
         if (!mark_wanted(r, first * p->group_points, count * p->group_points)) {
             continue;
@@ -550,9 +551,13 @@ wl_status wl_grid_run(const struct wl_grid_plan *p, int32_t jobs, wl_grid_skip s
 {
     struct run r = {
         .plan = p, .threads = threads_of(jobs), .skip = skip, .sink = sink, .user = user};
-    bool wide = p->group_points >= 4 * (int64_t)r.threads;
+    /* Groups side by side keep threads busy for longer between joins than the points of one group;
+       but where groups are few or have many points, those are. */
+    r.block_groups = wl_min_i64(BLOCK_GROUPS, 8 * (int64_t)r.threads);
+    bool wide = p->group_points > BLOCK_POINTS / 4 ||
+                (p->group_points >= 4 * (int64_t)r.threads && p->group_count < r.block_groups);
     int64_t block =
-        wide ? wl_min_i64(BLOCK_POINTS, p->group_points) : BLOCK_GROUPS * p->group_points;
+        wide ? wl_min_i64(BLOCK_POINTS, p->group_points) : r.block_groups * p->group_points;
     r.rows = wl_malloc((size_t)wl_max_i64(block, 1) * sizeof(*r.rows));
     r.wanted = wl_malloc((size_t)wl_max_i64(block, 1) * sizeof(*r.wanted));
     wl_status status = r.rows == NULL || r.wanted == NULL ? wl_fail_nomem(err)
