@@ -33,10 +33,11 @@ struct samples {
 
 void wl_samples_add(struct samples *s, const struct sample *sample);
 /*
- * Marks the devices that efficiencies are fitted on. Kernels: V100 PCIe and A100 PCIe 40 GB.
- * Models: of the devices in the samples, sorted by id, every other one beginning with the first.
+ * Marks the devices that efficiencies are fitted on. Kernels (`by` NULL): V100 PCIe and A100 PCIe
+ * 40 GB. Models: of the devices in the samples `by`, sorted by id, every other one beginning with
+ * the first.
  */
-void wl_samples_split(struct samples *s, bool kernels);
+void wl_samples_split(struct samples *s, const struct samples *by);
 /* Count, median, mean and 90th percentile of the absolute relative error and the median ratio
    predicted / measured: of all, by fitted or not, and by class, runtime, device, precision, model.
  */

@@ -75,15 +75,23 @@ int main(int argc, char **argv)
     struct wl_error err = {.code = WL_OK};
     struct wl_registry reg;
     struct samples samples = {0};
+    struct samples latencies = {0};
+    const struct samples *by = strcmp(o.what, "kernels") == 0 ? NULL : &samples;
     wl_status status = wl_registry_open(&reg, &o.registry, 1, &err);
     if (status == WL_OK) {
         status = evaluate(&reg, &o, &samples, &err);
+        /* Energies are told apart by the devices of the latencies. */
+        if (status == WL_OK && strcmp(o.what, "energy") == 0) {
+            o.what = "models";
+            status = evaluate(&reg, &o, &latencies, &err);
+            by = &latencies;
+        }
         wl_registry_close(&reg);
     }
     if (status != WL_OK) {
         (void)fprintf(stderr, "evaluate: %s: %s\n", err.where, err.message);
     } else {
-        wl_samples_split(&samples, strcmp(o.what, "kernels") == 0);
+        wl_samples_split(&samples, by);
         if (strcmp(o.format, "csv") == 0) {
             wl_samples_csv(&samples, stdout);
         } else if (strcmp(o.format, "json") == 0) {
@@ -93,5 +101,6 @@ int main(int argc, char **argv)
         }
     }
     wl_samples_done(&samples);
+    wl_samples_done(&latencies);
     return status == WL_OK ? 0 : 1;
 }

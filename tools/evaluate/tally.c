@@ -42,15 +42,25 @@ static int32_t place_of(const struct samples *s, const char *device)
     return before;
 }
 
-void wl_samples_split(struct samples *s, bool kernels)
+static bool has_device(const struct samples *s, const char *device)
+{
+    for (int32_t i = 0; i < s->count; i++) {
+        if (strcmp(s->items[i].device, device) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void wl_samples_split(struct samples *s, const struct samples *by)
 {
     for (int32_t i = 0; i < s->count; i++) {
         const char *device = s->items[i].device;
-        if (kernels) {
+        if (by == NULL) {
             s->items[i].fitted = strcmp(device, "nvidia_v100_pcie") == 0 ||
                                  strcmp(device, "nvidia_a100_pcie_40gb") == 0;
         } else {
-            s->items[i].fitted = place_of(s, device) % 2 == 0;
+            s->items[i].fitted = has_device(by, device) && place_of(by, device) % 2 == 0;
         }
     }
 }
