@@ -55,7 +55,7 @@ echo "$count examples of --help"
 
 # Lines of code blocks that call the program; "./run X" of a checkout is "wattline X".
 count=0
-for page in README.md docs/sweep.md docs/cli.md; do
+for page in README.md docs/sweep.md docs/batch-series.md docs/cli.md; do
     awk '/^```/ { inside = !inside; next } inside' "$WL_SOURCE_DIR/$page" |
         sed -E 's#^(\$ )?(\./run|build/[a-z]*/wattline) #wattline #; s/^\$ //; s/ +# .*//' |
         grep -E '^wattline ' | grep -vE '^wattline (test|build|bench)' >lines
