@@ -11,10 +11,12 @@
 
 #define MUTATIONS 2000
 #define SECONDS_MAX 1.0
+#define FILES_MAX 128
+#define FILE_BYTES_MAX 1100000
 
 struct corpus {
     struct wl_arena arena;
-    struct wl_file files[64];
+    struct wl_file files[FILES_MAX];
     int32_t count;
 };
 
@@ -26,12 +28,12 @@ static void corpus_add_dir(struct corpus *c, const char *dir)
     if (wl_dir_list(&c->arena, dir, &names, &count, &err) != WL_OK) {
         return;
     }
-    for (int32_t i = 0; i < count && c->count < 64; i++) {
+    for (int32_t i = 0; i < count && c->count < FILES_MAX; i++) {
         size_t len = strlen(names[i]);
         const char *path = wl_arena_printf(&c->arena, "%s/%s", dir, names[i]);
         if (len > 5 && strcmp(names[i] + len - 5, ".onnx") == 0 &&
             wl_file_open(path, &c->files[c->count], &err) == WL_OK) {
-            if (c->files[c->count].bytes < 400000) {
+            if (c->files[c->count].bytes < FILE_BYTES_MAX) {
                 c->count++;
             } else {
                 wl_file_close(&c->files[c->count]);
