@@ -296,6 +296,13 @@ static void put_subgraph(struct wl_emitter *e, const struct wl_result *r, int32_
         wl_json_int(e, NULL, s->depends_on[k]);
     }
     wl_json_close(e, ']');
+    wl_json_int(e, "level", s->level);
+    wl_json_object(e, "parallelism");
+    wl_json_int(e, "batch", s->parallelism.batch);
+    wl_json_int(e, "channels", s->parallelism.channels);
+    wl_json_int(e, "spatial", s->parallelism.spatial);
+    wl_json_int(e, "reduction", s->parallelism.reduction);
+    wl_json_close(e, '}');
     put_subgraph_work(e, r, s);
     put_subgraph_mapping(e, r, i);
     wl_json_object(e, "energy");

@@ -284,14 +284,98 @@ static wl_status put_nodes_text(struct wl_graph *g, int width, struct wl_buf *ou
     return WL_OK;
 }
 
+/* Bytes at the file's own types, each operand once per execution. */
+static double operand_bytes(const struct wl_graph *g, const struct wl_operand *o, int32_t count,
+                            int64_t repeat)
+{
+    double bits = 0;
+    for (int32_t i = 0; i < count; i++) {
+        bits += (double)o[i].elems * wl_dtype_bits(g->tensors[o[i].tensor].dtype);
+    }
+    return bits / 8 * (double)repeat;
+}
+
+/* A tensor that stays inside a group is neither written nor read again: twice its bytes are saved.
+ */
+static void put_fusion_summary(const struct wl_partition *p, struct wl_buf *out)
+{
+    char a[CELL], b[CELL], c[CELL];
+    double moved = 0;
+    double inside = 0;
+    for (int32_t i = 0; i < p->count; i++) {
+        const struct wl_subgraph *s = &p->subgraphs[i];
+        moved += operand_bytes(p->graph, s->inputs, s->input_count, s->repeat) +
+                 operand_bytes(p->graph, s->outputs, s->output_count, s->repeat) +
+                 operand_bytes(p->graph, s->weights, s->weight_count, s->repeat);
+        inside += 2 * operand_bytes(p->graph, s->internal, s->internal_count, s->repeat);
+    }
+    double all = moved + inside;
+    wl_buf_printf(out, "\n  fusion %s: %d nodes in %d subgraphs, %d levels, width %d\n", p->fusion,
+                  (int)p->graph->node_count, (int)p->count, (int)p->level_count, (int)p->max_width);
+    wl_buf_printf(out, "  traffic %s instead of %s: fusion keeps %s inside (kB = 1000 bytes)\n\n",
+                  wl_format_si(moved, "B", a, sizeof(a)), wl_format_si(all, "B", b, sizeof(b)),
+                  wl_format_percent(all > 0 ? inside / all : 0, c, sizeof(c)));
+}
+
+struct pattern_count {
+    const char *pattern;
+    int32_t count;
+    double macs;
+};
+
+static int32_t count_patterns(const struct wl_partition *p, struct pattern_count *out)
+{
+    int32_t n = 0;
+    for (int32_t i = 0; i < p->count; i++) {
+        int32_t at = 0;
+        while (at < n && strcmp(out[at].pattern, p->subgraphs[i].pattern) != 0) {
+            at++;
+        }
+        n += at == n ? 1 : 0;
+        out[at].pattern = p->subgraphs[i].pattern;
+        out[at].count++;
+        out[at].macs += (double)p->subgraphs[i].macs;
+    }
+    return n;
+}
+
+/* Patterns by how often they occur, most frequent first; ties in order of appearance. */
+static wl_status put_histogram(const struct wl_partition *p, int width, struct wl_buf *out,
+                               struct wl_error *err)
+{
+    static const char *const headings[] = {"pattern", "subgraphs", "MACs"};
+    struct wl_table t;
+    if (wl_table_init(&t, WL_ARRAY_LEN(headings), headings, "lrr") != WL_OK) {
+        return wl_fail_nomem(err);
+    }
+    struct pattern_count *rows = WL_ARRAY(&t.arena, struct pattern_count, p->count);
+    int32_t n = rows == NULL ? 0 : count_patterns(p, rows);
+    for (int32_t done = 0; done < n; done++) {
+        int32_t most = 0;
+        for (int32_t i = 1; i < n; i++) {
+            most = rows[i].count > rows[most].count ? i : most;
+        }
+        char count[CELL], macs[CELL];
+        const char *cells[] = {rows[most].pattern,
+                               wl_text(count, sizeof(count), "%d", (int)rows[most].count),
+                               wl_format_si(rows[most].macs, "", macs, sizeof(macs))};
+        wl_table_row(&t, cells);
+        rows[most].count = -1;
+    }
+    wl_table_print(&t, width, true, "  ", out);
+    wl_table_done(&t);
+    wl_buf_puts(out, "\n");
+    return WL_OK;
+}
+
 static wl_status put_partition_text(const struct wl_partition *p, int width, struct wl_buf *out,
                                     struct wl_error *err)
 {
     static const char *const headings[] = {"id",   "subgraph", "pattern",      "nodes",
                                            "MACs", "level",    "ended because"};
     struct wl_table t;
-    wl_buf_printf(out, "\n  fusion %s: %d nodes in %d subgraphs, %d levels, width %d\n", p->fusion,
-                  (int)p->graph->node_count, (int)p->count, (int)p->level_count, (int)p->max_width);
+    put_fusion_summary(p, out);
+    WL_TRY(put_histogram(p, width, out, err));
     if (wl_table_init(&t, WL_ARRAY_LEN(headings), headings, "rllrrrl") != WL_OK) {
         return wl_fail_nomem(err);
     }

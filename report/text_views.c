@@ -207,6 +207,28 @@ wl_status wl_text_memory(const struct wl_result *r, int width, struct wl_buf *ou
 /* ---- concurrency ------------------------------------------------------------------------------
  */
 
+/* How many subgraphs stand on each level: "1 x 12, 2 x 3" says 12 levels of one and 3 of two. */
+static void put_widths(const struct wl_result *r, struct wl_buf *out)
+{
+    const struct wl_partition *p = r->partition;
+    for (int32_t width = 1, shown = 0; width <= p->max_width; width++) {
+        int32_t levels = 0;
+        for (int32_t l = 0; l < p->level_count; l++) {
+            int32_t here = 0;
+            for (int32_t i = 0; i < p->count; i++) {
+                here += p->subgraphs[i].level == l;
+            }
+            levels += here == width;
+        }
+        if (levels > 0) {
+            wl_buf_printf(out, "%s%d on %d level%s",
+                          shown++ > 0 ? ", " : "  subgraphs side by side: ", (int)width,
+                          (int)levels, levels > 1 ? "s" : "");
+        }
+    }
+    wl_buf_puts(out, "\n");
+}
+
 wl_status wl_text_concurrency(const struct wl_result *r, int width, struct wl_buf *out,
                               struct wl_error *err)
 {
@@ -218,6 +240,7 @@ wl_status wl_text_concurrency(const struct wl_result *r, int width, struct wl_bu
     wl_buf_printf(out, "  critical path %s of %s: side by side at most %.2fx faster\n",
                   wl_format_si(c->critical_path_s, "s", a, sizeof(a)),
                   wl_format_si(r->totals.latency_s, "s", b, sizeof(b)), c->speedup_bound);
+    put_widths(r, out);
     struct wl_table t;
     WL_TRY(table_begin(&t, WL_ARRAY_LEN(headings), headings, "rlrr", err));
     for (int32_t i = 0; i < c->critical_count; i++) {
