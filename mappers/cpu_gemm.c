@@ -343,7 +343,7 @@ static void plan_anew(const struct wl_map_ctx *c, const struct wl_product *p,
         return;
     }
     plan_shape(c, shape, precision, units, plan);
-    if (plan->pipe != WL_NONE && wl_winograd_plan(c, p, &w)) {
+    if (plan->pipe != WL_NONE && wl_precision_is_float(precision) && wl_winograd_plan(c, p, &w)) {
         struct cpu_shape other = *shape;
         struct cpu_plan fast;
         other.g = w.g;

@@ -309,7 +309,8 @@ static bool try_winograd(const struct wl_map_ctx *c, const struct wl_product *p,
 {
     struct wl_winograd w;
     /* Fast algorithms lose too many bits, and gain too little, on matrix units. */
-    if (plan->pipe == WL_NONE || plan->matrix || !wl_winograd_plan(c, p, &w)) {
+    if (plan->pipe == WL_NONE || plan->matrix || !wl_precision_is_float(precision) ||
+        !wl_winograd_plan(c, p, &w)) {
         return false;
     }
     struct gpu_shape other = *shape;

@@ -5,7 +5,8 @@
  * Each input tile of (t+2) x (t+2) is transformed, multiplied element by element with the
  * transformed filters (summed over input channels: (t+2)^2 independent matrix products of tiles x
  * input channels by input x output channels), and transformed back. Filters are transformed once,
- * before inference.
+ * before inference. Only in floating point: transformed integers need more bits than their type
+ * has.
  *
  * Operations of the transforms: the paper gives 32 (input) and 24 (output) for t = 2, 144 (the
  * improved 4 x 4 form) and 100 for t = 4. Both are close to t operations per input-tile element and
