@@ -200,6 +200,18 @@ static wl_status try_models(struct wl_grid_plan *p, struct wl_error *err)
     return any ? WL_OK : wl_fail(err, first.code, first.where, "%s", first.message);
 }
 
+/* A mode that no device has is a mistake; one that some lack gives rows with the reason. */
+static wl_status check_targets(const struct wl_grid_plan *p, struct wl_error *err)
+{
+    for (int32_t i = 0; i < p->target_count; i++) {
+        if (p->targets[i].ok) {
+            return WL_OK;
+        }
+    }
+    const struct wl_error *first = p->target_count > 0 ? &p->targets[0].err : NULL;
+    return first == NULL ? WL_OK : wl_fail(err, first->code, first->where, "%s", first->message);
+}
+
 static wl_status plan_into(struct wl_grid_plan *p, struct wl_error *err)
 {
     const struct wl_grid *g = p->grid;
@@ -209,6 +221,7 @@ static wl_status plan_into(struct wl_grid_plan *p, struct wl_error *err)
     for (int32_t d = 0; d < g->device_count; d++) {
         WL_TRY(add_device(p, &capacity, g->devices[d], err));
     }
+    WL_TRY(check_targets(p, err));
     WL_TRY(plan_counts(p, err));
     WL_TRY(describe_options(p, err));
     return try_models(p, err);

@@ -125,6 +125,11 @@ expect 0 - sweep resnet18 gpt2_decode --hw a100 --dim P=64 --output "$work/bad.j
 check grep -q '"model":"resnet18".*"error":"[^"]*P' "$work/bad.jsonl"
 check grep -q '"model":"gpt2_decode".*"error":null' "$work/bad.jsonl"
 
+# ---- a mode that one device has is a reason for the other; one that none has is a mistake
+expect 0 - sweep resnet18 --hw orin_agx,a100 --power-mode 15W --output "$work/mode.jsonl" --quiet
+check test "$(grep -c '"error":null' "$work/mode.jsonl")" -eq 1
+expect 2 'wattline: nvidia_a100_sxm_80gb: *15W*' sweep resnet18 --hw a100 --power-mode 15W --output "$work/mode.csv"
+
 # ---- places that cannot be written: one line, nothing half-written left
 expect 2 'wattline: --output: *.csv*' sweep resnet18 --hw a100 --output "$work/x.txt"
 expect 1 "wattline: $work/no/x.csv: *" sweep resnet18 --hw a100 --output "$work/no/x.csv"
