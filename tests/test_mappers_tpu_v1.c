@@ -20,13 +20,16 @@ struct app {
     int layers;
     int64_t m, n, k;
     double measured_tops;
+    bool reported_only;
 };
 
 static const struct app apps[] = {
-    {"MLP0", 5, 200, 2000, 2000, 12.3}, /* 20 M weights */
-    {"MLP1", 5, 168, 1000, 1000, 9.7},  /* 5 M */
-    {"LSTM0", 6, 64, 5888, 1472, 3.7},  /* 52 M: four gates each, one step */
-    {"CNN0", 8, 2888, 256, 2304, 86},   /* 3 x 3, 256 channels, 19 x 19 positions: 0.59 M a layer */
+    {"MLP0", 5, 200, 2000, 2000, 12.3, false}, /* 20 M weights */
+    {"MLP1", 5, 168, 1000, 1000, 9.7, false},  /* 5 M */
+    {"LSTM0", 6, 64, 5888, 1472, 3.7, false},  /* 52 M: four gates each, one step */
+    {"CNN0", 8, 2888, 256, 2304, 86,
+     false}, /* 3 x 3, 256 channels, 19 x 19 positions: 0.59 M a layer */
+    {"LSTM1", 8, 96, 600, 600, 2.8, true}, /* 600 x 600 matrices, of which 94 hold the 34 M */
 };
 
 static void test_tops(void **state)
@@ -58,7 +61,8 @@ static void test_tops(void **state)
         }
         fixture_run(&f);
         double tops = 2 * macs / f.roofline.latency_s / 1e12;
-        if (tops > 1.2 * a->measured_tops || tops < 0.8 * a->measured_tops) {
+        bool off = tops > 1.2 * a->measured_tops || tops < 0.8 * a->measured_tops;
+        if (off && !a->reported_only) {
             fail_msg("%s: %.2f TOPS, measured %.2f", a->name, tops, a->measured_tops);
         }
         print_message("%s: %.2f TOPS, measured %.2f, bound %s\n", a->name, tops, a->measured_tops,
