@@ -283,6 +283,41 @@ static void put_failures(const struct wl_comparison *c, struct wl_buf *out)
     }
 }
 
+/* The runtime of all rows, or "by device" where calibrations brought their own. */
+static const char *common_runtime(const struct wl_comparison *c)
+{
+    for (int32_t i = 1; i < c->count; i++) {
+        if (strcmp(c->rows[i].runtime, c->rows[0].runtime) != 0) {
+            return "by device";
+        }
+    }
+    return c->count > 0 ? c->rows[0].runtime : "-";
+}
+
+/* Rows that rest on measurements, when others do not: not the same basis. */
+static void put_bases(const struct wl_comparison *c, struct wl_buf *out)
+{
+    int32_t calibrated = 0;
+    int32_t ran = 0;
+    for (int32_t i = 0; i < c->count; i++) {
+        ran += c->rows[i].ok;
+        calibrated += c->rows[i].ok && c->rows[i].calibrated;
+    }
+    if (calibrated == 0 || calibrated == ran) {
+        return;
+    }
+    wl_buf_puts(out, "  different bases: calibrated on measurements are");
+    for (int32_t i = 0; i < c->count; i++) {
+        if (c->rows[i].ok && c->rows[i].calibrated) {
+            wl_buf_printf(out, "\n    %s (%s, %s)", c->rows[i].device, c->rows[i].runtime,
+                          c->rows[i].calibration);
+        }
+    }
+    wl_buf_puts(
+        out,
+        "\n  the others follow their specification; --calibration none puts all on one basis\n");
+}
+
 static wl_status comparison_text(const struct wl_comparison *c, int width, struct wl_buf *out,
                                  struct wl_error *err)
 {
@@ -294,8 +329,7 @@ static wl_status comparison_text(const struct wl_comparison *c, int width, struc
     memcpy(named, headings, sizeof(named));
     named[1] = c->many_models ? "model" : "device";
     wl_buf_printf(out, "%s, batch %lld, runtime %s\n\n", c->model_name,
-                  c->count > 0 ? (long long)c->rows[0].batch : 1LL,
-                  c->count > 0 ? c->rows[0].runtime : "-");
+                  c->count > 0 ? (long long)c->rows[0].batch : 1LL, common_runtime(c));
     if (wl_table_init(&t, WL_ARRAY_LEN(headings), named, "lllrrrrrrrll") != WL_OK) {
         return wl_fail_nomem(err);
     }
@@ -310,6 +344,7 @@ static wl_status comparison_text(const struct wl_comparison *c, int width, struc
     wl_buf_printf(
         out, "\n  * no other row is better in all of latency, energy and power; ratios to %s\n",
         c->baseline == WL_NONE ? "the best" : c->rows[c->baseline].device);
+    put_bases(c, out);
     if (c->why != NULL) {
         wl_buf_printf(out, "\n%s", c->why);
     }
