@@ -46,6 +46,7 @@ static double stages_s(const struct wl_result *r, const struct wl_map_options *o
 
 int main(int argc, char **argv)
 {
+    wl_malloc_keep(); /* as the program does */
     struct wl_error err;
     struct wl_registry registry;
     const struct wl_spec *spec = NULL;

@@ -28,6 +28,7 @@ static double median(double *v, int n)
 
 int main(int argc, char **argv)
 {
+    wl_malloc_keep(); /* as the program does */
     enum { MOST = 1000 };
     static double load_s[MOST], count_s[MOST], split_s[MOST];
     int repeats = argc > 2 ? atoi(argv[2]) : 31;

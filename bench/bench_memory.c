@@ -123,6 +123,7 @@ static int measure(int32_t nodes)
 
 int main(int argc, char **argv)
 {
+    wl_malloc_keep(); /* as the program does */
     int failed = 0;
     for (int i = 1; i < argc; i++) {
         failed |= measure((int32_t)strtol(argv[i], NULL, 10));

@@ -83,6 +83,7 @@ static void fill_axes(struct wl_grid *grid, int64_t *batches, const char **fusio
 
 int main(int argc, char **argv)
 {
+    wl_malloc_keep(); /* as the program does */
     struct wl_error err;
     struct wl_registry registry;
     struct wl_grid_plan plan;

@@ -54,6 +54,7 @@ static int unknown_command(const char *name)
 
 int wl_cli_main(int argc, char **argv)
 {
+    wl_malloc_keep();
     if (argc < 2) {
         print_usage(stderr);
         return WL_EXIT_USAGE;

@@ -4,6 +4,7 @@
  * larger than a chunk gets one of its own. Under AddressSanitizer the unused tail of a chunk is
  * poisoned.
  */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +68,16 @@ void *wl_realloc(void *p, size_t bytes)
 void wl_free(void *p)
 {
     free(p);
+}
+
+#define KEEP_BYTES (64 * 1024 * 1024)
+
+void wl_malloc_keep(void)
+{
+#ifdef M_MMAP_THRESHOLD
+    (void)mallopt(M_MMAP_THRESHOLD, KEEP_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, 2 * KEEP_BYTES);
+#endif
 }
 
 void wl_arena_init(struct wl_arena *a, size_t limit_bytes)

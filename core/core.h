@@ -124,6 +124,12 @@ void wl_arena_fail_after(int n);
 void *wl_malloc(size_t bytes);
 void *wl_realloc(void *p, size_t bytes);
 void wl_free(void *p);
+/*
+ * For programs that analyse many models or points, called once at start: freed memory stays with
+ * the process for the next arena, instead of being returned to the kernel and faulted in again page
+ * by page.
+ */
+void wl_malloc_keep(void);
 
 /* ---- strings ------------------------------------------------------------------------------ */
 
