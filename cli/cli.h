@@ -88,7 +88,8 @@ int wl_cli_exit_code(wl_status code);
  */
 wl_status wl_cli_registry_roots(struct wl_arena *arena, const char *option, const char *roots[4],
                                 int32_t *count, struct wl_error *err) WL_MUST_CHECK;
-/* What wattline itself writes about this host goes there (it need not exist); NULL without a HOME. */
+/* What wattline itself writes about this host goes there (it need not exist); NULL without a HOME.
+ */
 const char *wl_cli_host_dir(struct wl_arena *arena);
 /* The directory of zoo models, or NULL when there is none. */
 const char *wl_cli_models_dir(struct wl_arena *arena, const char *option);

@@ -180,9 +180,9 @@ const char *wl_cli_join(struct wl_arena *a, const char *const *items, int32_t co
         bytes += strlen(items[i]) + strlen(separator);
     }
     char *text = wl_arena_zalloc(a, bytes);
+    size_t at = 0;
     for (int32_t i = 0; i < count && text != NULL; i++) {
-        strcat(text, i == 0 ? "" : separator);
-        strcat(text, items[i]);
+        at += (size_t)snprintf(text + at, bytes - at, "%s%s", i == 0 ? "" : separator, items[i]);
     }
     return text == NULL ? "" : text;
 }

@@ -15,7 +15,7 @@ struct wl_cli_hw {
     const char *device, *framework, *power_mode;
     int class; /* enum wl_hw_class; -1: all */
     const char *vendor;
-    const char *schema; /* check: print this schema instead */
+    const char *schema;          /* check: print this schema instead */
     enum wl_precision precision; /* WL_PREC_COUNT: any */
     double min_tdp_w, max_tdp_w;
     bool detail, summary, describe, strict;

@@ -231,7 +231,7 @@ wl_status wl_fe_type_merge(struct wl_fe *fe, int32_t tensor, const Onnx__TypePro
 wl_status wl_fe_functions_index(struct wl_fe *fe);
 const Onnx__FunctionProto *wl_fe_function_find(struct wl_fe *fe, const Onnx__NodeProto *np);
 wl_status wl_fe_function_inline(struct wl_fe *fe, const Onnx__NodeProto *np,
-                                const Onnx__FunctionProto *fn, const struct wl_fe_env *env,
+                                const Onnx__FunctionProto *fn, const struct wl_fe_env *caller,
                                 int32_t block);
 /* Follows ref_attr_name through the calls; proto NULL when the caller gave nothing. */
 struct wl_fe_arg wl_fe_arg_resolve(const Onnx__AttributeProto *ap, const struct wl_fe_env *env);
@@ -246,7 +246,7 @@ wl_status wl_fe_sort(struct wl_fe *fe);
 /* First rule for an operator of the default domain, or NULL. */
 const struct wl_raise_rule *wl_raise_find(struct wl_str op_type);
 /* Applies the rules that are newer than the node's version. */
-wl_status wl_raise_node(struct wl_fe *fe, const struct wl_raise_rule *rules, int32_t node);
+wl_status wl_raise_node(struct wl_fe *fe, const struct wl_raise_rule *first, int32_t node);
 /* Before inference of an Unsqueeze that aligns an old operand: sets its axes. */
 wl_status wl_raise_align(struct wl_fe *fe, int32_t node);
 /* New constant tensor with a value, named after a node. WL_NONE on exhaustion. */

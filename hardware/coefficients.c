@@ -48,7 +48,7 @@ static wl_status load_anchors(struct wl_registry *r, struct anchors *out, struct
     for (int32_t i = 0; i < count && out->count < WL_ANCHORS_MAX; i++) {
         size_t len = strlen(names[i]);
         if (strncmp(names[i], "anchor_", 7) != 0 || len < 12 ||
-            strcmp(names[i] + len - 5, ".json")) {
+            strcmp(names[i] + len - 5, ".json") != 0) {
             continue;
         }
         char key[80];

@@ -14,7 +14,13 @@ enum wl_hw_class { WL_HW_CPU, WL_HW_GPU, WL_HW_TPU, WL_HW_KPU, WL_HW_CLASS_COUNT
 const char *wl_hw_class_name(enum wl_hw_class c);
 
 /* Where a figure comes from, strongest first. A result inherits the weakest of what it used. */
-enum wl_basis { WL_BASIS_MEASURED, WL_BASIS_DATASHEET, WL_BASIS_DERIVED, WL_BASIS_ASSUMED, WL_BASIS_COUNT };
+enum wl_basis {
+    WL_BASIS_MEASURED,
+    WL_BASIS_DATASHEET,
+    WL_BASIS_DERIVED,
+    WL_BASIS_ASSUMED,
+    WL_BASIS_COUNT
+};
 const char *wl_basis_name(enum wl_basis b);
 
 #define WL_EV_CPU 1u
@@ -52,21 +58,21 @@ const char *wl_pipe_kind_name(enum wl_pipe_kind k);
 struct wl_pipe {
     const char *name; /* "avx512", "amx", "tensor_core", "mxu" */
     enum wl_pipe_kind kind;
-    int32_t group;                        /* index into wl_device.groups */
-    double ops_per_cycle[WL_PREC_COUNT];  /* per unit; a MAC is 2; 0: this precision not here */
-    double clock_hz;                      /* sustained at this operating point */
-    int32_t rows, cols, depth;            /* array geometry, 0 where it has none */
-    int32_t arrays;                       /* such arrays per unit (MXUs per core ...), else 1 */
-    int32_t simd_bits;                    /* vector register width, 0 where not a SIMD pipe */
+    int32_t group;                       /* index into wl_device.groups */
+    double ops_per_cycle[WL_PREC_COUNT]; /* per unit; a MAC is 2; 0: this precision not here */
+    double clock_hz;                     /* sustained at this operating point */
+    int32_t rows, cols, depth;           /* array geometry, 0 where it has none */
+    int32_t arrays;                      /* such arrays per unit (MXUs per core ...), else 1 */
+    int32_t simd_bits;                   /* vector register width, 0 where not a SIMD pipe */
 };
 
 /* Identical compute units: cores, SMs, TensorCores, tiles. Hybrid CPUs and KPUs have several. */
 struct wl_unit_group {
-    const char *name;   /* "p_core", "sm", "tile_int8" */
-    int32_t count;      /* active at this operating point */
+    const char *name; /* "p_core", "sm", "tile_int8" */
+    int32_t count;    /* active at this operating point */
     double clock_hz;
-    int32_t threads_per_unit;   /* resident hardware threads; GPUs: threads per SM */
-    int64_t register_bytes;     /* per unit, 0: not described */
+    int32_t threads_per_unit; /* resident hardware threads; GPUs: threads per SM */
+    int64_t register_bytes;   /* per unit, 0: not described */
 };
 
 enum wl_level_scope { WL_SCOPE_UNIT, WL_SCOPE_CLUSTER, WL_SCOPE_DEVICE };
@@ -75,16 +81,16 @@ enum wl_level_scope { WL_SCOPE_UNIT, WL_SCOPE_CLUSTER, WL_SCOPE_DEVICE };
 struct wl_level {
     const char *name; /* "l1", "l2", "l3", "smem", "vmem", "dram" */
     enum wl_level_scope scope;
-    int32_t instances;          /* device-wide count of such memories (1 for scope device) */
-    int64_t capacity_bytes;     /* of one instance; 0: unlimited (host memory) */
-    double bandwidth_bps;       /* all instances together, at this operating point */
-    double unit_bandwidth_bps;  /* most that one unit can draw; 0: an equal share of the whole */
-    double efficiency;          /* sustained share of the bandwidth (0..1] */
-    double latency_s;           /* load to use; 0: not described */
+    int32_t instances;         /* device-wide count of such memories (1 for scope device) */
+    int64_t capacity_bytes;    /* of one instance; 0: unlimited (host memory) */
+    double bandwidth_bps;      /* all instances together, at this operating point */
+    double unit_bandwidth_bps; /* most that one unit can draw; 0: an equal share of the whole */
+    double efficiency;         /* sustained share of the bandwidth (0..1] */
+    double latency_s;          /* load to use; 0: not described */
     double read_pj_per_byte, write_pj_per_byte;
-    const char *technology;     /* "sram", "ddr5", "hbm2e" */
-    bool managed;               /* scratchpad: software decides what lies there */
-    bool is_main;               /* device memory */
+    const char *technology; /* "sram", "ddr5", "hbm2e" */
+    bool managed;           /* scratchpad: software decides what lies there */
+    bool is_main;           /* device memory */
 };
 
 #define WL_GROUPS_MAX 4
@@ -93,8 +99,8 @@ struct wl_level {
 
 /* Parameters of a class that are not pipes or levels; zero where they do not apply. */
 struct wl_class_params {
-    double dispatch_s;        /* per launched subgraph by the generic runtime */
-    double barrier_s;         /* per parallel region over all units */
+    double dispatch_s; /* per launched subgraph by the generic runtime */
+    double barrier_s;  /* per parallel region over all units */
     /* GPU */
     int32_t warp_size;
     int32_t max_blocks_per_unit;
@@ -120,16 +126,17 @@ struct wl_device {
     const char *power_mode; /* as in the spec; "default" where it has one only */
     double clock_hz;        /* of the first unit group */
     double tdp_w, power_limit_w, idle_w;
-    double gated_idle_w;    /* idle with unused units switched off; = idle_w where it cannot */
+    double gated_idle_w; /* idle with unused units switched off; = idle_w where it cannot */
     enum wl_basis power_basis, idle_basis;
-    bool power_estimated;   /* the mode has no watts of its own: nearest mode x ratio of clocks */
+    bool power_estimated; /* the mode has no watts of its own: nearest mode x ratio of clocks */
     enum wl_power_scope power_scope;
     int32_t group_count, pipe_count, level_count;
     struct wl_unit_group groups[WL_GROUPS_MAX];
     struct wl_pipe pipes[WL_PIPES_MAX];
     struct wl_level levels[WL_LEVELS_MAX];
     struct wl_class_params params;
-    double event_pj[WL_EVENT_COUNT][WL_PREC_COUNT]; /* the same in all columns unless by_precision */
+    double event_pj[WL_EVENT_COUNT]
+                   [WL_PREC_COUNT]; /* the same in all columns unless by_precision */
     const char *event_source[WL_EVENT_COUNT];
     enum wl_basis event_basis[WL_EVENT_COUNT];
     enum wl_basis basis; /* weakest basis of the figures that latency uses */
@@ -140,7 +147,8 @@ int32_t wl_device_units(const struct wl_device *d);
 /* Peak ops/s of a pipe for a precision: units x arrays x ops per cycle x clock (a MAC is 2 ops). */
 double wl_pipe_peak(const struct wl_device *d, const struct wl_pipe *p, enum wl_precision prec);
 /* The best pipe for MACs (all groups added where they share a pipe name); 0 when unsupported. */
-double wl_device_peak(const struct wl_device *d, enum wl_precision prec, const struct wl_pipe **best);
+double wl_device_peak(const struct wl_device *d, enum wl_precision prec,
+                      const struct wl_pipe **best);
 bool wl_device_supports(const struct wl_device *d, enum wl_precision prec);
 /*
  * Where the device lacks `prec`: the nearest narrower type of the same family that it has, then the
@@ -154,18 +162,21 @@ enum wl_precision wl_device_nearest(const struct wl_device *d, enum wl_precision
 double wl_pipe_macs_per_instruction(const struct wl_device *d, const struct wl_pipe *p,
                                     enum wl_precision prec);
 /*
- * Watts of a saturating GEMM in `prec`, before the power bound: dynamic energy per MAC, with the reuse
- * that registers and caches give a large product, x the peak MAC rate, plus idle. 0: unsupported.
+ * Watts of a saturating GEMM in `prec`, before the power bound: dynamic energy per MAC, with the
+ * reuse that registers and caches give a large product, x the peak MAC rate, plus idle. 0:
+ * unsupported.
  */
 double wl_device_gemm_power_w(const struct wl_device *d, enum wl_precision prec);
-/* Whether its watts are a datasheet figure of the device alone, so that its GEMM can be held against them. */
+/* Whether its watts are a datasheet figure of the device alone, so that its GEMM can be held
+ * against them. */
 bool wl_device_power_checkable(const struct wl_device *d);
 /* The precisions the device is bought for: those the check of GEMM power looks at. */
 bool wl_device_main_precision(const struct wl_device *d, enum wl_precision prec);
 /* Main memory: the last level. */
 const struct wl_level *wl_device_dram(const struct wl_device *d);
 
-/* ---- specs and the registry -------------------------------------------------------------------- */
+/* ---- specs and the registry --------------------------------------------------------------------
+ */
 
 /* Something wrong with a registry file. A warning is worth a look but does not stop anything. */
 struct wl_hw_problem {
@@ -189,13 +200,15 @@ wl_status wl_registry_open(struct wl_registry *r, const char *const *roots, int3
 void wl_registry_close(struct wl_registry *r);
 
 /*
- * `id` is an id, an alias (without regard to case) or a path to a spec.json. USAGE when unknown: the
- * message offers the nearest names. PARSE or INVALID (with the JSON path) when the file is wrong.
+ * `id` is an id, an alias (without regard to case) or a path to a spec.json. USAGE when unknown:
+ * the message offers the nearest names. PARSE or INVALID (with the JSON path) when the file is
+ * wrong.
  */
 wl_status wl_registry_load(struct wl_registry *r, const char *id, const struct wl_spec **out,
                            struct wl_error *err) WL_MUST_CHECK;
 
-/* As load, but `path` is a spec.json wherever it lies; every problem is listed, not only the first. */
+/* As load, but `path` is a spec.json wherever it lies; every problem is listed, not only the first.
+ */
 wl_status wl_spec_check(struct wl_registry *r, const char *path, struct wl_hw_problem **problems,
                         int32_t *count, struct wl_error *err) WL_MUST_CHECK;
 
@@ -244,7 +257,8 @@ wl_status wl_registry_list(struct wl_registry *r, struct wl_registry_entry **ent
                            int32_t *count, struct wl_error **broken, int32_t *broken_count,
                            struct wl_error *err) WL_MUST_CHECK;
 
-/* ---- calibrations: measured overlays ------------------------------------------------------------ */
+/* ---- calibrations: measured overlays ------------------------------------------------------------
+ */
 
 enum wl_statistic { WL_STAT_MEDIAN, WL_STAT_MEAN, WL_STAT_MIN };
 
@@ -252,13 +266,13 @@ enum wl_statistic { WL_STAT_MEDIAN, WL_STAT_MEAN, WL_STAT_MIN };
 struct wl_calibration_entry {
     const char *operation; /* "gemm", "gemv", "axpy", "dot", "stream_copy", "conv" ... */
     enum wl_precision precision;
-    int64_t m, n, k;      /* gemm M,N,K; gemv M,N; axpy, dot, stream N; 0 where none */
-    int64_t bytes;        /* moved, as the benchmark counts them; 0: not counted */
-    double time_s;        /* by the file's statistic */
-    double min_s, max_s;  /* 0: not recorded */
+    int64_t m, n, k;     /* gemm M,N,K; gemv M,N; axpy, dot, stream N; 0 where none */
+    int64_t bytes;       /* moved, as the benchmark counts them; 0: not counted */
+    double time_s;       /* by the file's statistic */
+    double min_s, max_s; /* 0: not recorded */
     double ops_per_s, bytes_per_s;
     bool supported;
-    const char *reason;   /* why not supported; NULL otherwise */
+    const char *reason; /* why not supported; NULL otherwise */
 };
 
 /* A file of registry/<class>/<id>/calibrations/. */
@@ -268,12 +282,12 @@ struct wl_calibration {
     const char *device, *power_mode, *framework, *framework_version;
     const char *date; /* ISO 8601, to the second */
     const char *tool, *tool_version, *host, *notes;
-    double clock_hz;  /* under load, unless clock_read_idle */
-    double power_w;   /* measured; 0: not measured */
-    int32_t threads;  /* 0: not recorded */
+    double clock_hz; /* under load, unless clock_read_idle */
+    double power_w;  /* measured; 0: not measured */
+    int32_t threads; /* 0: not recorded */
     enum wl_statistic statistic;
-    bool clock_read_idle;           /* the clock was read while idle: do not scale peaks by it */
-    bool bandwidth_includes_cache;  /* stream figures come partly from a cache */
+    bool clock_read_idle;          /* the clock was read while idle: do not scale peaks by it */
+    bool bandwidth_includes_cache; /* stream figures come partly from a cache */
     struct wl_calibration_entry *entries;
     int32_t entry_count;
     bool supported[WL_PREC_COUNT];   /* some entry ran */
@@ -286,31 +300,31 @@ wl_status wl_calibration_list(struct wl_registry *r, const char *device,
                               struct wl_error *err) WL_MUST_CHECK;
 /*
  * The newest calibration of `device` that fits `filter`: "key=value[,key=value...]" with keys
- * power_mode, framework, clock_mhz, date, host; NULL: any; "none": *out is NULL. `power_mode` (NULL: any)
- * restricts further. Without a filter *out is NULL when there is none; with a filter that nothing
- * fits it is USAGE and the message lists what there is.
+ * power_mode, framework, clock_mhz, date, host; NULL: any; "none": *out is NULL. `power_mode`
+ * (NULL: any) restricts further. Without a filter *out is NULL when there is none; with a filter
+ * that nothing fits it is USAGE and the message lists what there is.
  */
 wl_status wl_calibration_select(struct wl_registry *r, const char *device, const char *filter,
                                 const char *power_mode, const struct wl_calibration **out,
                                 struct wl_error *err) WL_MUST_CHECK;
 /* Best entry by ops/s (by bytes/s where it counts no operations); NULL when none ran. */
-const struct wl_calibration_entry *wl_calibration_best(const struct wl_calibration *c,
-                                                       const char *operation,
-                                                       enum wl_precision prec);
+const struct wl_calibration_entry *
+wl_calibration_best(const struct wl_calibration *c, const char *operation, enum wl_precision prec);
 /* Everything wrong with a calibration file. */
 wl_status wl_calibration_check(struct wl_registry *r, const char *path,
                                struct wl_hw_problem **problems, int32_t *count,
                                struct wl_error *err) WL_MUST_CHECK;
 /*
  * Converts a file of the older format (operation_profiles with precision_results) and appends our
- * JSON to `out`. `device` is an id or alias of the registry (NULL: guessed from the path). `*name` gets the file
- * name that the result should have, in the registry's arena.
+ * JSON to `out`. `device` is an id or alias of the registry (NULL: guessed from the path). `*name`
+ * gets the file name that the result should have, in the registry's arena.
  */
 wl_status wl_calibration_import(struct wl_registry *r, const char *path, const char *device,
                                 struct wl_buf *out, const char **name,
                                 struct wl_error *err) WL_MUST_CHECK;
 
-/* ---- power profiles: modes side by side ------------------------------------------------------------ */
+/* ---- power profiles: modes side by side
+ * ------------------------------------------------------------ */
 
 struct wl_power_measure {
     double ops_per_s, bytes_per_s; /* best over sizes; 0: not measured */
@@ -358,23 +372,27 @@ wl_status wl_power_profile(struct wl_registry *r, const char *device, const char
 /* The tables and the scaling analysis as text. */
 void wl_power_text(const struct wl_power_profile *p, struct wl_buf *out);
 
-/* ---- runtime profiles ----------------------------------------------------------------------------- */
+/* ---- runtime profiles
+ * ----------------------------------------------------------------------------- */
 
 /* How a runtime executes graphs: registry/runtimes/<name>.json. */
 struct wl_runtime {
     const char *name;
-    const char *fusion;                       /* fusion profile (partition/) */
-    double dispatch_s[WL_HW_CLASS_COUNT];     /* per launched subgraph; < 0: the device's own */
-    bool winograd;                            /* 3x3 stride-1 convolutions run F(2x2,3x3) or F(4x4) */
-    int32_t winograd_tile;                    /* output tile: 2, 4 or 6; 0 without */
+    const char *fusion;                   /* fusion profile (partition/) */
+    double dispatch_s[WL_HW_CLASS_COUNT]; /* per launched subgraph; < 0: the device's own */
+    bool winograd;                        /* 3x3 stride-1 convolutions run F(2x2,3x3) or F(4x4) */
+    int32_t winograd_tile;                /* output tile: 2, 4 or 6; 0 without */
     bool flash_attention;
-    bool im2col;                              /* convolutions materialise the patch matrix */
-    bool graph_launch;                        /* launches are batched (CUDA graphs, engines) */
-    double gemm_efficiency[WL_HW_CLASS_COUNT];   /* achieved share of the pipe peak on large products */
-    double vector_efficiency[WL_HW_CLASS_COUNT]; /* the same for element-wise work */
+    bool im2col;       /* convolutions materialise the patch matrix */
+    bool graph_launch; /* launches are batched (CUDA graphs, engines) */
+    double
+        gemm_efficiency[WL_HW_CLASS_COUNT]; /* achieved share of the pipe peak on large products */
+    double vector_efficiency[WL_HW_CLASS_COUNT];  /* the same for element-wise work */
     double integer_efficiency[WL_HW_CLASS_COUNT]; /* gemm_efficiency of integers; 0: as that */
-    double unit_loss[WL_HW_CLASS_COUNT]; /* extra work per further unit: t(n) = t(1)/n (1 + loss (n-1)) */
-    double memory_efficiency[WL_HW_CLASS_COUNT]; /* share of main memory's sustained bandwidth; 0: 1 */
+    double unit_loss[WL_HW_CLASS_COUNT]; /* extra work per further unit: t(n) = t(1)/n (1 + loss
+                                            (n-1)) */
+    double
+        memory_efficiency[WL_HW_CLASS_COUNT]; /* share of main memory's sustained bandwidth; 0: 1 */
     double worker_s[WL_HW_CLASS_COUNT]; /* of fork and join, per operator and further thread */
     double call_s[WL_HW_CLASS_COUNT];   /* once per inference */
     const char *source;

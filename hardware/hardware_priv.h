@@ -302,7 +302,7 @@ wl_status wl_class_load(struct wl_registry *r, enum wl_hw_class class,
  * ------------------------------------------------------------------------ */
 
 /* A named operation ("fp32_mul", "sram_32KB_64b") in pJ at a feature size, from the two anchors. */
-wl_status wl_process_op_pj(struct wl_registry *r, const char *operation, double nm, double *out,
+wl_status wl_process_op_pj(struct wl_registry *r, const char *name, double nm, double *out,
                            struct wl_error *err) WL_MUST_CHECK;
 /* On-chip memory of a capacity at a feature size, pJ per byte. */
 wl_status wl_sram_pj_per_byte(struct wl_registry *r, double nm, double capacity_bytes, double *out,

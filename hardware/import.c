@@ -8,6 +8,7 @@
  */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "registry_priv.h"
@@ -29,8 +30,8 @@ static void put_number(struct wl_buf *b, double v)
     char text[40];
     for (int digits = 15; digits <= 17; digits++) {
         (void)snprintf(text, sizeof(text), "%.*g", digits, v);
-        double back = 0;
-        if (sscanf(text, "%lf", &back) == 1 && back == v) {
+        double back = strtod(text, NULL);
+        if (!(back < v) && !(back > v)) {
             break;
         }
     }

@@ -60,7 +60,7 @@ struct wl_skim {
 };
 
 /* Strings lie in `arena`. PARSE with the line when the text is not JSON. */
-wl_status wl_skim_spec(struct wl_arena *arena, const char *path, const char *text, size_t bytes,
+wl_status wl_skim_spec(struct wl_arena *arena, const char *path, const char *bytes, size_t count,
                        struct wl_skim *out, struct wl_error *err) WL_MUST_CHECK;
 
 #endif

@@ -45,9 +45,9 @@ struct wl_error {
 /* ---- measuring: energy of what really runs --------------------------------------------------- */
 
 /*
- * A meter reads every energy source the machine has (RAPL, perf events, NVML, hwmon rails, AMD GPUs, a
- * battery) while a region runs. One meter may be used from several threads. NaN stands for a figure
- * that no source gives: a machine without any meter still measures time.
+ * A meter reads every energy source the machine has (RAPL, perf events, NVML, hwmon rails, AMD
+ * GPUs, a battery) while a region runs. One meter may be used from several threads. NaN stands for
+ * a figure that no source gives: a machine without any meter still measures time.
  *
  *     struct wl_meter *m;
  *     if (wl_meter_open(NULL, &m, &err) == WL_OK && wl_meter_start(m, &err) == WL_OK) {

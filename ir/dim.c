@@ -294,10 +294,8 @@ static int32_t symbol_get(struct wl_dim_pool *p, const char *name)
         p->nomem = true;
         return WL_NONE;
     }
-    p->symbols[p->symbol_count] =
-        (struct wl_symbol){.name = p->symbol_ids.names[p->symbol_count].data,
-                           .bound = wl_dim_unknown(),
-                           .upper = -1};
+    p->symbols[p->symbol_count] = (struct wl_symbol){
+        .name = p->symbol_ids.names[p->symbol_count].data, .bound = wl_dim_unknown(), .upper = -1};
     return p->symbol_count++;
 }
 

@@ -136,7 +136,7 @@ struct wl_dim_pool {
     int32_t symbol_count;
     int32_t symbol_capacity;
     struct wl_strmap symbol_ids; /* names: the id is the index in symbols */
-    struct wl_expr *exprs; /* private to ir/dim.c */
+    struct wl_expr *exprs;       /* private to ir/dim.c */
     int32_t expr_count;
     int32_t expr_capacity;
     int32_t *hash;
@@ -232,7 +232,7 @@ struct wl_tensor {
     const struct wl_value *value;
     const struct wl_str *strings; /* elements of a small stored STRING tensor, else NULL */
     int32_t producer;             /* node or WL_NONE */
-    int32_t block;    /* where it was defined */
+    int32_t block;                /* where it was defined */
     uint32_t flags;
     int32_t first_consumer; /* into graph.consumers, after wl_graph_index */
     int32_t consumer_count; /* distinct nodes */

@@ -80,7 +80,8 @@ static void try_block(const struct wl_product *p, int64_t m, int64_t n, int64_t 
     double nb = beside > 1 ? 1 : wl_ceil_div_d(n, cols);
     double blocks = groups * mb * nb;
     double fill = (double)(rows + cols - 2);
-    for (double split = 1; split <= SPLIT_MAX; split *= 2) {
+    for (int32_t ways = 1; ways <= SPLIT_MAX; ways *= 2) {
+        double split = ways;
         if (split > 1 && (blocks * split > tiles || (double)p->k / split < fill)) {
             break;
         }

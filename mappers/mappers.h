@@ -148,7 +148,7 @@ wl_status wl_mappers_run(const struct wl_partition *p, const struct wl_device *d
  * One line on how a subgraph lies on the device: "gemm 128x128x32, 1.3 waves, split K by 2"; empty
  * where there is nothing to say. Returns `out`.
  */
-const char *wl_mapping_note(const struct wl_mappings *m, int32_t subgraph, char *out,
+const char *wl_mapping_note(const struct wl_mappings *all, int32_t subgraph, char *out,
                             size_t out_size);
 
 #endif

@@ -18,8 +18,8 @@
 #include "memory_priv.h"
 
 /* Pairs of buffers that live together, looked at by one greedy pass, and by the search. */
-#define PAIRS_MAX (4 * 1000 * 1000)
-#define SEARCH_PAIRS_MAX (1000 * 1000)
+#define PAIRS_MAX 4000000
+#define SEARCH_PAIRS_MAX 1000000
 #define SEARCH_TRIES_MAX 256
 /* Tries before the search starts again from another order. */
 #define SEARCH_PATIENCE 32

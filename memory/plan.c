@@ -49,7 +49,8 @@ static bool is_kv(const struct wl_graph *g, int32_t tensor)
 }
 
 /* The cache that a subgraph appends to when it writes `present`, or WL_NONE. */
-static int32_t appended_past(const struct wl_graph *g, const struct wl_subgraph *s, bool *seen)
+static int32_t appended_past(const struct wl_graph *g, const struct wl_subgraph *s,
+                             const bool *seen)
 {
     for (int32_t k = 0; k < s->input_count; k++) {
         int32_t t = s->inputs[k].tensor;

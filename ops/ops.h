@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ops: what an operator is. One table row each: shapes and types, propagation of small values, work.
- * No other folder switches on an operator's name; they read `kind`, `fuse`, `flags` and `wl_work`.
+ * ops: what an operator is. One table row each: shapes and types, propagation of small values,
+ * work. No other folder switches on an operator's name; they read `kind`, `fuse`, `flags` and
+ * `wl_work`.
  */
 #ifndef WL_OPS_H
 #define WL_OPS_H
@@ -15,11 +16,11 @@ enum wl_op_kind {
     WL_OPK_ATTENTION, /* fused attention operators */
     WL_OPK_RECURRENT, /* LSTM, GRU, RNN */
     WL_OPK_POOL,
-    WL_OPK_NORM,    /* batch, layer, instance, group, RMS, LRN */
+    WL_OPK_NORM, /* batch, layer, instance, group, RMS, LRN */
     WL_OPK_SOFTMAX,
-    WL_OPK_MAP,     /* one output element from the same element of each input (broadcasting) */
+    WL_OPK_MAP, /* one output element from the same element of each input (broadcasting) */
     WL_OPK_REDUCE,
-    WL_OPK_MOVE,    /* copies elements without arithmetic: Transpose, Concat, Slice, Gather, Pad */
+    WL_OPK_MOVE, /* copies elements without arithmetic: Transpose, Concat, Slice, Gather, Pad */
     WL_OPK_SCATTER,
     WL_OPK_RESAMPLE, /* Resize, GridSample, RoiAlign, AffineGrid */
     WL_OPK_QUANT,    /* QuantizeLinear, DequantizeLinear, DynamicQuantizeLinear */
@@ -86,13 +87,15 @@ struct wl_window {
 #define WL_WORK_GEMMS_MAX 4
 
 /*
- * Work of one execution of a node (multiply by node.repeat). Nominal: the direct algorithm, whatever
- * the device does. Bytes follow from the tensors, but for one input that is read only in part.
+ * Work of one execution of a node (multiply by node.repeat). Nominal: the direct algorithm,
+ * whatever the device does. Bytes follow from the tensors, but for one input that is read only in
+ * part.
  */
 struct wl_work {
     struct wl_dim macs;
     struct wl_dim ops[WL_WORK_COUNT];
-    struct wl_gemm gemms[WL_WORK_GEMMS_MAX]; /* their products add up to macs, where gemm_count > 0 */
+    struct wl_gemm
+        gemms[WL_WORK_GEMMS_MAX]; /* their products add up to macs, where gemm_count > 0 */
     int32_t gemm_count;
     enum wl_access access;
     const struct wl_window *window; /* conv and pool, else NULL */
@@ -121,8 +124,8 @@ struct wl_arity {
 };
 
 /*
- * One row. `since` is the newest opset version that this row describes; older forms are raised to it
- * in frontend/opset.c. `ops_per_elem` x elements (output; input for reductions) of `work` is the
+ * One row. `since` is the newest opset version that this row describes; older forms are raised to
+ * it in frontend/opset.c. `ops_per_elem` x elements (output; input for reductions) of `work` is the
  * default cost. `value` may be NULL.
  */
 struct wl_op {

@@ -70,7 +70,7 @@ static void resize_by_scales(struct wl_op_ctx *c, int32_t input, const int32_t *
         struct wl_dim d = dims[axes[i]];
         dims[axes[i]] = wl_dim_unknown();
         if (scales == NULL || scales->count != n ||
-            (crop && (roi == NULL || roi->count != 2 * n))) {
+            (crop && (roi == NULL || roi->count != 2 * (int64_t)n))) {
             continue;
         }
         double f = wl_value_float(scales, i);

@@ -213,10 +213,10 @@ static void test_gpu_gemm(void **state)
 
 /*
  * The convolution, M = 16, N = 4, K = 18: tiles of 32 x 32 and 16 x 64 take (1,024 + 860) / 32 =
- * 58.875 cycles per step, 1,059.75 in all, after 2,500 to start; the square one reads less. Padding 1,152 / (18 x 1,024)
- * = 1/16, so 18,432 padded MACs: 576 multiply instructions. Four warps of 16 x 16 read 4 x 32 x 4 x
- * 18 = 9,216 B of shared memory; l2 gives 18 x 64 x 4 = 4,608 B. Input 128 B, weights 288 B, result
- * 256 B.
+ * 58.875 cycles per step, 1,059.75 in all, after 2,500 to start; the square one reads less. Padding
+ * 1,152 / (18 x 1,024) = 1/16, so 18,432 padded MACs: 576 multiply instructions. Four warps of 16 x
+ * 16 read 4 x 32 x 4 x 18 = 9,216 B of shared memory; l2 gives 18 x 64 x 4 = 4,608 B. Input 128 B,
+ * weights 288 B, result 256 B.
  */
 static void test_gpu_conv(void **state)
 {
