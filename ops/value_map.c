@@ -564,31 +564,48 @@ static const struct {
     {"Sigmoid", sigmoid, false},
 };
 
+static struct wl_dim int_not(struct wl_dim_pool *p, struct wl_dim d)
+{
+    return wl_dim_gt(p, d, 0) ? truth(false) : wl_dim_is(d, 0) ? truth(true) : wl_dim_unknown();
+}
+
+static struct wl_dim int_neg(struct wl_dim_pool *p, struct wl_dim d)
+{
+    return wl_dim_mul_k(p, d, -1);
+}
+
+static struct wl_dim int_abs(struct wl_dim_pool *p, struct wl_dim d)
+{
+    return wl_dim_gt(p, d, -1) ? d : wl_dim_is_known(d) ? wl_dim_known(-d.value) : wl_dim_unknown();
+}
+
+static struct wl_dim int_relu(struct wl_dim_pool *p, struct wl_dim d)
+{
+    return wl_dim_gt(p, d, -1) ? d : wl_dim_is_known(d) ? wl_dim_known(0) : wl_dim_unknown();
+}
+
+static struct wl_dim int_sign(struct wl_dim_pool *p, struct wl_dim d)
+{
+    return wl_dim_gt(p, d, 0)   ? wl_dim_known(1)
+           : wl_dim_is_known(d) ? wl_dim_known(d.value < 0 ? -1 : 0)
+                                : wl_dim_unknown();
+}
+
 static struct wl_dim unary_int(const struct wl_op_ctx *c, const char *name, struct wl_dim d)
 {
-    struct wl_dim_pool *p = wl_op_pool(c);
-    bool positive = wl_dim_gt(p, d, 0);
-    if (strcmp(name, "Not") == 0) {
-        return positive ? truth(false) : wl_dim_is(d, 0) ? truth(true) : wl_dim_unknown();
-    }
-    if (wl_dim_is(d, INT64_MIN)) {
-        return wl_dim_unknown();
-    }
-    if (strcmp(name, "Neg") == 0) {
-        return wl_dim_mul_k(p, d, -1);
-    }
-    if (strcmp(name, "Abs") == 0) {
-        return wl_dim_gt(p, d, -1)  ? d
-               : wl_dim_is_known(d) ? wl_dim_known(-d.value)
-                                    : wl_dim_unknown();
-    }
-    if (strcmp(name, "Relu") == 0) {
-        return wl_dim_gt(p, d, -1) ? d : wl_dim_is_known(d) ? wl_dim_known(0) : wl_dim_unknown();
-    }
-    if (strcmp(name, "Sign") == 0) {
-        return positive             ? wl_dim_known(1)
-               : wl_dim_is_known(d) ? wl_dim_known(d.value < 0 ? -1 : 0)
-                                    : wl_dim_unknown();
+    static const struct {
+        const char *name;
+        struct wl_dim (*fn)(struct wl_dim_pool *p, struct wl_dim d);
+    } table[] = {{"Not", int_not},
+                 {"Neg", int_neg},
+                 {"Abs", int_abs},
+                 {"Relu", int_relu},
+                 {"Sign", int_sign}};
+    for (size_t i = 0; i < WL_ARRAY_LEN(table); i++) {
+        /* The least integer has no opposite. */
+        if (strcmp(table[i].name, name) == 0 && !wl_dim_is(d, INT64_MIN)) {
+            return table[i].fn(wl_op_pool(c), d);
+        }
     }
     return wl_dim_unknown();
 }

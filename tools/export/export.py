@@ -4,7 +4,7 @@
 
     tools/export/export.py --output models             every network
     tools/export/export.py --output models resnet18    some
-    tools/export/export.py --full /tmp/full resnet18   with weights too, for comparisons
+    tools/export/export.py --full OUT_DIR resnet18   with weights too, for comparisons
 
 Written for PyTorch 1.13, torchvision 0.14 and onnx 1.12 (Debian 12: python3-torch,
 python3-torchvision, python3-onnx). Newer versions may name tensors differently.
