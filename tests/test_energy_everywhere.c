@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every model of the zoo on every device of the registry, at every precision and power mode that
+ * the device has: the laws of a result hold, the ledger balances, static energy is idle power x
+ * latency.
+ */
+#include "wl_laws.h"
+
+#include "zoo.h"
+
+struct world {
+    struct wl_arena arena;
+    struct wl_registry registry;
+    struct wl_registry_entry *devices;
+    int32_t device_count;
+    struct wl_zoo zoo;
+    const struct wl_runtime *runtime;
+};
+
+static struct world world;
+
+static void analyze_once(const struct wl_prepared *prepared, const struct wl_device *device,
+                         struct wl_request *req, enum wl_precision precision)
+{
+    struct wl_error err = {0};
+    struct wl_result r;
+    req->precision.activations = precision;
+    if (wl_analyze(prepared, device, world.runtime, req, &r, &err) != WL_OK) {
+        fail_msg("%s on %s: %s: %s", req->model_name, device->id, err.where, err.message);
+    }
+    check_laws(&r);
+    wl_result_done(&r);
+}
+
+/* All power modes and precisions of one device. Returns how many points that were. */
+static int32_t try_device(struct wl_model *model, struct wl_request *req, const char *id)
+{
+    struct wl_error err = {0};
+    const struct wl_spec *spec = NULL;
+    struct wl_prepared prepared;
+    struct wl_device device;
+    struct wl_arena arena;
+    int32_t points = 0;
+    assert_int_equal(wl_registry_load(&world.registry, id, &spec, &err), WL_OK);
+    assert_int_equal(wl_spec_device(spec, NULL, &device, &err), WL_OK);
+    wl_arena_init(&arena, 0);
+    if (wl_prepare_partition(model, &arena, req, world.runtime, wl_device_on_chip_bytes(&device),
+                             &prepared, &err) != WL_OK) {
+        fail_msg("%s on %s: %s: %s", req->model_name, id, err.where, err.message);
+    }
+    int32_t modes = wl_spec_mode_count(spec);
+    for (int32_t m = 0; m < (modes > 0 ? modes : 1); m++) {
+        const char *mode = modes > 0 ? wl_spec_mode_name(spec, m) : NULL;
+        assert_int_equal(wl_spec_device(spec, mode, &device, &err), WL_OK);
+        for (int p = 0; p < WL_PREC_COUNT; p++) {
+            if (wl_device_supports(&device, (enum wl_precision)p)) {
+                analyze_once(&prepared, &device, req, (enum wl_precision)p);
+                points++;
+            }
+        }
+    }
+    wl_arena_done(&arena);
+    return points;
+}
+
+static void laws_hold_everywhere(void **state)
+{
+    (void)state;
+    int64_t points = 0;
+    for (int32_t z = 0; z < world.zoo.count; z++) {
+        const struct wl_zoo_entry *e = &world.zoo.entries[z];
+        struct wl_error err = {0};
+        struct wl_model model;
+        struct wl_request req = {.model = e->path,
+                                 .model_name = e->name,
+                                 .default_dims = e->dims,
+                                 .default_dim_count = e->dim_count,
+                                 .precision = {WL_PREC_NATIVE, WL_PREC_NATIVE, WL_PREC_NATIVE}};
+        if (wl_prepare_model(&req, &model, &err) != WL_OK) {
+            fail_msg("%s: %s: %s", e->name, err.where, err.message);
+        }
+        for (int32_t d = 0; d < world.device_count; d++) {
+            points += try_device(&model, &req, world.devices[d].id);
+        }
+        wl_model_done(&model);
+    }
+    (void)printf("%lld points\n", (long long)points);
+    assert_true(points > 10000);
+}
+
+static int open_world(void **state)
+{
+    (void)state;
+    static const char *const roots[] = {WL_SOURCE_DIR "/registry"};
+    struct wl_error err = {0};
+    struct wl_error *broken = NULL;
+    int32_t broken_count = 0;
+    wl_arena_init(&world.arena, 0);
+    if (wl_registry_open(&world.registry, roots, 1, &err) != WL_OK ||
+        wl_registry_list(&world.registry, &world.devices, &world.device_count, &broken,
+                         &broken_count, &err) != WL_OK ||
+        wl_runtime_load(&world.registry, "generic", &world.runtime, &err) != WL_OK ||
+        wl_zoo_load(&world.arena, WL_SOURCE_DIR "/models", &world.zoo, &err) != WL_OK) {
+        (void)fprintf(stderr, "%s: %s\n", err.where, err.message);
+        return -1;
+    }
+    return broken_count;
+}
+
+static int close_world(void **state)
+{
+    (void)state;
+    wl_registry_close(&world.registry);
+    wl_arena_done(&world.arena);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(laws_hold_everywhere)};
+    return cmocka_run_group_tests(tests, open_world, close_world);
+}
