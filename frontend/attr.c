@@ -36,7 +36,7 @@ static double half_of_bits(uint32_t bits)
     double mantissa = (double)(bits & 0x3ff);
     double magnitude;
     if (exponent == 0x1f) {
-        magnitude = mantissa > 0 ? NAN : INFINITY;
+        magnitude = mantissa > 0 ? (double)NAN : (double)INFINITY;
     } else if (exponent == 0) {
         magnitude = ldexp(mantissa, -24);
     } else {
