@@ -47,11 +47,23 @@ static int64_t opset_of(const struct wl_graph *g)
     return 0;
 }
 
+/* A file's name without folder and ending, so that copies of a model elsewhere have one name. */
+static struct wl_str stem_of(const char *model_name)
+{
+    const char *slash = strrchr(model_name, '/');
+    struct wl_str s = wl_str(slash == NULL ? model_name : slash + 1);
+    const struct wl_str ending = WL_STR(".onnx");
+    if (s.len > ending.len && memcmp(s.data + s.len - ending.len, ending.data, ending.len) == 0) {
+        s.len -= ending.len;
+    }
+    return s;
+}
+
 void wl_json_model(struct wl_emitter *e, const struct wl_model *m, const char *model_name)
 {
     const struct wl_graph *g = &m->graph;
     wl_json_object(e, "model");
-    wl_json_str(e, "name", model_name);
+    wl_json_strn(e, "name", stem_of(model_name));
     wl_json_str(e, "path", m->path);
     wl_json_int(e, "ir_version", g->ir_version);
     wl_json_int(e, "opset", opset_of(g));
