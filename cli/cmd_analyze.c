@@ -5,6 +5,7 @@
 
 #include "advice.h"
 #include "analysis_options.h"
+#include "analysis_run.h"
 #include "llm.h"
 
 /* What has to be closed again, in order of opening. */
@@ -37,15 +38,12 @@ static void session_done(struct session *s)
 static wl_status open_target(struct wl_cli_analysis *a, struct session *s, struct wl_target *target,
                              struct wl_error *err)
 {
-    const char *roots[4];
-    int32_t root_count = 0;
     if (a->hw == NULL) {
         return wl_fail(err, WL_ERR_USAGE, "--hw",
                        "names the device and is missing; for example --hw intel_xeon_8490h "
                        "(wattline hw list shows all)");
     }
-    WL_TRY(wl_cli_registry_roots(&a->arena, a->registry, roots, &root_count, err));
-    WL_TRY(wl_registry_open(&s->registry, roots, root_count, err));
+    WL_TRY(wl_cli_open_registry(a, &s->registry, err));
     s->registry_open = true;
     WL_TRY(wl_target_resolve(&s->registry, a->hw, &a->request, target, err));
     a->request.measured = target->calibration;

@@ -390,16 +390,13 @@ static wl_status print(struct compare *c, const struct wl_grid_model *models, in
 
 static wl_status compare(struct compare *c, const char *names, struct wl_error *err)
 {
-    const char *roots[4];
-    int32_t root_count = 0;
     struct wl_grid grid = {.base = &c->a.request};
     struct wl_grid_plan plan;
     const char **devices = WL_ARRAY(&c->a.arena, const char *, LIST_MAX);
     struct wl_grid_model *models = WL_ARRAY(&c->a.arena, struct wl_grid_model, LIST_MAX);
     WL_TRY_PTR(devices, err);
     WL_TRY_PTR(models, err);
-    WL_TRY(wl_cli_registry_roots(&c->a.arena, c->a.registry, roots, &root_count, err));
-    WL_TRY(wl_registry_open(&c->registry, roots, root_count, err));
+    WL_TRY(wl_cli_open_registry(&c->a, &c->registry, err));
     c->registry_open = true;
     WL_TRY(find_devices(c, devices, &grid.device_count, err));
     WL_TRY(find_models(c, names, models, &grid.model_count, err));

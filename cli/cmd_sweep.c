@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "analysis_options.h"
+#include "analysis_run.h"
 #include "sweep.h"
 
 #define LIST_MAX 4096
@@ -316,14 +317,11 @@ static wl_status find_models(struct sweep *s, char **names, int32_t count, struc
 
 static wl_status sweep(struct sweep *s, char **names, int32_t count, struct wl_error *err)
 {
-    const char *roots[4];
-    int32_t root_count = 0;
     if (s->grid.device_count == 0 || s->a.output == NULL) {
         return wl_fail(err, WL_ERR_USAGE, "sweep",
                        "needs devices and a file; write --hw ID,... --output F.csv");
     }
-    WL_TRY(wl_cli_registry_roots(&s->a.arena, s->a.registry, roots, &root_count, err));
-    WL_TRY(wl_registry_open(&s->registry, roots, root_count, err));
+    WL_TRY(wl_cli_open_registry(&s->a, &s->registry, err));
     s->registry_open = true;
     WL_TRY(find_models(s, names, count, err));
     s->grid.base = &s->a.request;

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "analysis_run.h"
 #include "measure_cli.h"
 
 struct session {
@@ -20,12 +21,9 @@ struct session {
 
 static wl_status analyze(struct wl_measure_options *o, struct session *s, struct wl_error *err)
 {
-    const char *roots[4];
-    int32_t root_count = 0;
     struct wl_target target;
     struct wl_request *q = &o->a.request;
-    WL_TRY(wl_cli_registry_roots(&o->a.arena, o->a.registry, roots, &root_count, err));
-    WL_TRY(wl_registry_open(&s->registry, roots, root_count, err));
+    WL_TRY(wl_cli_open_registry(&o->a, &s->registry, err));
     s->registry_open = true;
     WL_TRY(wl_target_resolve(&s->registry, o->a.hw, q, &target, err));
     q->measured = target.calibration;

@@ -7,16 +7,6 @@
 
 #include "report_priv.h"
 
-static double bytes_of(const struct wl_result *r, const struct wl_operand *o, int32_t count,
-                       int64_t repeat)
-{
-    double bytes = 0;
-    for (int32_t i = 0; i < count; i++) {
-        bytes += wl_operand_bytes(&r->model->graph, &r->config.precision, &o[i]);
-    }
-    return bytes * (double)repeat;
-}
-
 static void subgraph_row(const struct wl_result *r, int32_t i, struct wl_buf *out)
 {
     const struct wl_subgraph *s = &r->partition->subgraphs[i];
@@ -29,10 +19,10 @@ static void subgraph_row(const struct wl_result *r, int32_t i, struct wl_buf *ou
     wl_csv_int(out, false, s->macs);
     wl_csv_int(out, false, s->flops);
     wl_csv_num(out, false, m->executed_ops);
-    wl_csv_num(out, false, bytes_of(r, s->inputs, s->input_count, s->repeat));
-    wl_csv_num(out, false, bytes_of(r, s->outputs, s->output_count, s->repeat));
-    wl_csv_num(out, false, bytes_of(r, s->weights, s->weight_count, s->repeat));
-    wl_csv_num(out, false, bytes_of(r, s->internal, s->internal_count, s->repeat));
+    wl_csv_num(out, false, wl_report_bytes(r, s->inputs, s->input_count, s->repeat));
+    wl_csv_num(out, false, wl_report_bytes(r, s->outputs, s->output_count, s->repeat));
+    wl_csv_num(out, false, wl_report_bytes(r, s->weights, s->weight_count, s->repeat));
+    wl_csv_num(out, false, wl_report_bytes(r, s->internal, s->internal_count, s->repeat));
     wl_csv_num(out, false, m->units_used);
     wl_csv_num(out, false, r->roofline.utilization[i]);
     wl_csv_num(out, false, t->latency_s);

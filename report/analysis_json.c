@@ -244,22 +244,12 @@ static void put_ops(struct wl_emitter *e, const struct wl_graph *g, const struct
     wl_json_close(e, ']');
 }
 
-static double operands_bytes(const struct wl_result *r, const struct wl_operand *o, int32_t count,
-                             int64_t repeat)
-{
-    double bytes = 0;
-    for (int32_t i = 0; i < count; i++) {
-        bytes += wl_operand_bytes(&r->model->graph, &r->config.precision, &o[i]);
-    }
-    return bytes * (double)repeat;
-}
-
 static void put_subgraph_work(struct wl_emitter *e, const struct wl_result *r,
                               const struct wl_subgraph *s)
 {
-    double in = operands_bytes(r, s->inputs, s->input_count, s->repeat);
-    double out = operands_bytes(r, s->outputs, s->output_count, s->repeat);
-    double weights = operands_bytes(r, s->weights, s->weight_count, s->repeat);
+    double in = wl_report_bytes(r, s->inputs, s->input_count, s->repeat);
+    double out = wl_report_bytes(r, s->outputs, s->output_count, s->repeat);
+    double weights = wl_report_bytes(r, s->weights, s->weight_count, s->repeat);
     double external = in + out + weights;
     wl_json_int(e, "macs", s->macs);
     wl_json_int(e, "flops", s->flops);
@@ -267,7 +257,7 @@ static void put_subgraph_work(struct wl_emitter *e, const struct wl_result *r,
     wl_json_num(e, "input_bytes", in);
     wl_json_num(e, "output_bytes", out);
     wl_json_num(e, "weight_bytes", weights);
-    wl_json_num(e, "internal_bytes", operands_bytes(r, s->internal, s->internal_count, s->repeat));
+    wl_json_num(e, "internal_bytes", wl_report_bytes(r, s->internal, s->internal_count, s->repeat));
     wl_json_num(e, "intensity_flops_per_byte", external > 0 ? (double)s->flops / external : 0);
 }
 

@@ -35,6 +35,10 @@ wl_status wl_text_memory(const struct wl_result *r, int width, struct wl_buf *ou
 wl_status wl_text_concurrency(const struct wl_result *r, int width, struct wl_buf *out,
                               struct wl_error *err) WL_MUST_CHECK;
 
+/* Bytes of operands as analysed, all executions together. */
+double wl_report_bytes(const struct wl_result *r, const struct wl_operand *o, int32_t count,
+                       int64_t repeat);
+
 /* One line on how subgraph `i` lies on the device, in `out`; NULL where there is nothing to say. */
 const char *wl_report_note(const struct wl_result *r, int32_t i, char *out, size_t size);
 

@@ -23,6 +23,16 @@ const char *wl_format_percent(double share, char *out, size_t size)
     return wl_text(out, size, "%.*f %%", decimals, percent);
 }
 
+double wl_report_bytes(const struct wl_result *r, const struct wl_operand *o, int32_t count,
+                       int64_t repeat)
+{
+    double bytes = 0;
+    for (int32_t i = 0; i < count; i++) {
+        bytes += wl_operand_bytes(&r->model->graph, &r->config.precision, &o[i]);
+    }
+    return bytes * (double)repeat;
+}
+
 const char *wl_report_note(const struct wl_result *r, int32_t i, char *out, size_t size)
 {
     const char *own = r->mappings.items[i].note;
