@@ -122,9 +122,9 @@ static void emit_entries(struct wl_emitter *e, const struct wl_power_profile *p)
             wl_json_object(e, NULL);
             wl_json_str(e, "operation", x->operation);
             wl_json_str(e, "precision", wl_precision_name(x->precision));
-            wl_json_int(e, "m", x->m);
-            wl_json_int(e, "n", x->n);
-            wl_json_int(e, "k", x->k);
+            wl_json_num(e, "m", x->sizes.m);
+            wl_json_num(e, "n", x->sizes.n);
+            wl_json_num(e, "k", x->sizes.k);
             wl_json_bool(e, "supported", x->supported);
             wl_json_num(e, "time_s", x->time_s);
             wl_json_num(e, "ops_per_s", x->ops_per_s);
@@ -224,7 +224,7 @@ static wl_status detailed_text(const struct wl_power_profile *p, struct wl_buf *
             if (!e->supported) {
                 continue;
             }
-            (void)snprintf(size, sizeof(size), "%lld", (long long)e->n);
+            (void)snprintf(size, sizeof(size), "%lld", (long long)e->sizes.n);
             (void)wl_format_si(e->time_s, "s", time, sizeof(time));
             (void)wl_format_si(e->ops_per_s, "", ops, sizeof(ops));
             (void)wl_format_si(e->bytes_per_s, "", bytes, sizeof(bytes));

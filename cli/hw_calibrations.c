@@ -147,10 +147,9 @@ static wl_status detail_text(const struct wl_calibration *c, struct wl_buf *out)
     for (int32_t i = 0; i < c->entry_count; i++) {
         const struct wl_calibration_entry *e = &c->entries[i];
         char size[3][24], time[32] = "-", ops[32] = "-", bytes[32] = "-";
-        const int64_t sizes[3] = {e->m, e->n, e->k};
+        const double sizes[3] = {e->sizes.m, e->sizes.n, e->sizes.k};
         for (int k = 0; k < 3; k++) {
-            (void)snprintf(size[k], sizeof(size[k]), sizes[k] > 0 ? "%lld" : "-",
-                           (long long)sizes[k]);
+            (void)snprintf(size[k], sizeof(size[k]), sizes[k] > 1 ? "%.0f" : "-", sizes[k]);
         }
         if (e->supported) {
             (void)wl_format_si(e->time_s, "s", time, sizeof(time));
@@ -210,9 +209,16 @@ static void entry_json(struct wl_emitter *e, const struct wl_calibration_entry *
     wl_json_object(e, NULL);
     wl_json_str(e, "operation", entry->operation);
     wl_json_str(e, "precision", wl_precision_name(entry->precision));
-    wl_json_int(e, "m", entry->m);
-    wl_json_int(e, "n", entry->n);
-    wl_json_int(e, "k", entry->k);
+    wl_json_int(e, "threads", entry->threads);
+    wl_json_num(e, "groups", entry->sizes.groups);
+    wl_json_num(e, "m", entry->sizes.m);
+    wl_json_num(e, "n", entry->sizes.n);
+    wl_json_num(e, "k", entry->sizes.k);
+    wl_json_num(e, "window", entry->sizes.window);
+    wl_json_num(e, "stride", entry->sizes.stride);
+    wl_json_num(e, "width", entry->sizes.width);
+    wl_json_num(e, "operands", entry->sizes.operands);
+    wl_json_num(e, "bytes", entry->sizes.bytes);
     wl_json_bool(e, "supported", entry->supported);
     wl_json_num(e, "time_s", entry->time_s);
     wl_json_num(e, "ops_per_s", entry->ops_per_s);
@@ -268,9 +274,9 @@ static void list_csv(const struct collected *all, struct wl_buf *out)
             wl_cli_csv_cell(out, false, c->framework);
             wl_cli_csv_cell(out, false, c->date);
             wl_cli_csv_cell(out, false, e->operation);
-            wl_buf_printf(out, ",%s,%lld,%lld,%lld,%s,%.17g,%.17g,%.17g",
-                          wl_precision_name(e->precision), (long long)e->m, (long long)e->n,
-                          (long long)e->k, e->supported ? "true" : "false", e->time_s, e->ops_per_s,
+            wl_buf_printf(out, ",%s,%.0f,%.0f,%.17g,%s,%.17g,%.17g,%.17g",
+                          wl_precision_name(e->precision), e->sizes.m, e->sizes.n, e->sizes.k,
+                          e->supported ? "true" : "false", e->time_s, e->ops_per_s,
                           e->bytes_per_s);
             wl_cli_csv_cell(out, false, e->reason == NULL ? "" : e->reason);
             wl_buf_puts(out, "\r\n");

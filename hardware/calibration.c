@@ -13,13 +13,14 @@
 
 struct entry_file {
     const char *operation, *precision, *reason;
-    struct wl_num m, n, k, bytes, time_s, min_s, max_s, std_s, ops_per_s, bytes_per_s;
+    struct wl_num threads, groups, m, n, k, window, stride, width, operands, bytes;
+    struct wl_num time_s, min_s, max_s, std_s, ops_per_s, bytes_per_s, runs;
     bool unsupported;
 };
 
 struct calibration_file {
     struct wl_num schema_version, clock_hz, threads, power_w, warmup_runs, runs, host_cores,
-        host_memory_bytes;
+        host_memory_bytes, error_band;
     const char *device, *power_mode, *framework, *framework_version, *date, *tool, *tool_version,
         *host, *notes;
     int statistic;
@@ -28,34 +29,23 @@ struct calibration_file {
 };
 
 static const char *const statistics[] = {"median", "mean", "min", NULL};
-static const char *const operations[] = {"gemm",
-                                         "gemv",
-                                         "axpy",
-                                         "dot",
-                                         "stream_copy",
-                                         "stream_scale",
-                                         "stream_add",
-                                         "stream_triad",
-                                         "stream_multicore",
-                                         "conv",
-                                         "depthwise_conv",
-                                         "softmax",
-                                         "layernorm",
-                                         "elementwise",
-                                         "attention",
-                                         "launch",
-                                         NULL};
 static const char *const precisions[] = {"fp64",  "fp32",  "tf32",  "fp16", "bf16", "fp8", "fp4",
                                          "int64", "int32", "int16", "int8", "int4", NULL};
 
 /* clang-format off */
 #define E(member) offsetof(struct entry_file, member)
 static const struct wl_field entry_fields[] = {
-    {"operation",   WL_F_STRING, true,  NULL,    1, 32,   E(operation), NULL, NULL, "gemm, gemv, axpy, dot, stream_copy, stream_scale, stream_add, stream_triad, stream_multicore, conv, depthwise_conv, softmax, layernorm, elementwise, attention, launch"},
+    {"operation",   WL_F_STRING, true,  NULL,    1, 32,   E(operation), NULL, NULL, "what ran: gemm, gemv, axpy, dot, stream_triad, conv, softmax ... (docs/calibrate.md lists them)"},
     {"precision",   WL_F_STRING, true,  NULL,    1, 8,    E(precision), NULL, NULL, "fp64 fp32 tf32 fp16 bf16 fp8 fp4 int64 int32 int16 int8 int4"},
-    {"m",           WL_F_INT,    false, NULL,    1, 1e12, E(m), NULL, NULL, "rows"},
-    {"n",           WL_F_INT,    false, NULL,    1, 1e12, E(n), NULL, NULL, "columns, or elements of one array"},
-    {"k",           WL_F_INT,    false, NULL,    1, 1e12, E(k), NULL, NULL, "depth of the product"},
+    {"threads",     WL_F_INT,    false, NULL,    1, 1e5,  E(threads), NULL, NULL, "that ran it; without it the file's"},
+    {"groups",      WL_F_INT,    false, NULL,    1, 1e12, E(groups), NULL, NULL, "independent products: batch, or groups of a convolution"},
+    {"m",           WL_F_INT,    false, NULL,    1, 1e12, E(m), NULL, NULL, "rows; output pixels of a convolution"},
+    {"n",           WL_F_INT,    false, NULL,    1, 1e12, E(n), NULL, NULL, "columns, output channels of a group; or elements of one array, results"},
+    {"k",           WL_F_NUM,    false, NULL,    1, 1e12, E(k), NULL, NULL, "depth of the product; elements per result"},
+    {"window",      WL_F_INT,    false, NULL,    1, 1e9,  E(window), NULL, NULL, "taps of the window"},
+    {"stride",      WL_F_INT,    false, NULL,    1, 1e9,  E(stride), NULL, NULL, "of the window, axes multiplied"},
+    {"width",       WL_F_INT,    false, NULL,    1, 1e12, E(width), NULL, NULL, "columns of the output image, or elements in a row that are treated alike"},
+    {"operands",    WL_F_INT,    false, NULL,    0, 100,  E(operands), NULL, NULL, "further activations read: a residual, the other side of an addition"},
     {"bytes",       WL_F_INT,    false, "bytes", 1, 1e15, E(bytes), NULL, NULL, "moved, as the benchmark counts them"},
     {"time_s",      WL_F_NUM,    false, "s",     1e-9, 1e5, E(time_s), NULL, NULL, "of one run, by the file's statistic"},
     {"min_s",       WL_F_NUM,    false, "s",     1e-9, 1e5, E(min_s), NULL, NULL, "fastest run"},
@@ -63,8 +53,9 @@ static const struct wl_field entry_fields[] = {
     {"std_s",       WL_F_NUM,    false, "s",     0, 1e5,  E(std_s), NULL, NULL, "standard deviation"},
     {"ops_per_s",   WL_F_NUM,    false, "ops/s", 0, 1e19, E(ops_per_s), NULL, NULL, "achieved; a MAC is 2"},
     {"bytes_per_s", WL_F_NUM,    false, "B/s",   0, 1e15, E(bytes_per_s), NULL, NULL, "achieved"},
+    {"runs",        WL_F_INT,    false, NULL,    1, 1e9,  E(runs), NULL, NULL, "timed runs"},
     {"unsupported", WL_F_BOOL,   false, NULL,    0, 0,    E(unsupported), NULL, NULL, "true: it did not run; say why in reason"},
-    {"reason",      WL_F_STRING, false, NULL,    1, 400,  E(reason), NULL, NULL, "why it did not run"},
+    {"reason",      WL_F_STRING, false, NULL,    1, 400,  E(reason), NULL, NULL, "why it did not run, or why measuring it ended early"},
 };
 static const struct wl_field_table entry_table = {"entries", entry_fields, (int32_t)WL_ARRAY_LEN(entry_fields), sizeof(struct entry_file), false, "one operation at one size and precision"};
 
@@ -89,6 +80,7 @@ static const struct wl_field calibration_fields[] = {
     {"statistic",         WL_F_ENUM,   true,  NULL,  0, 0,    C(statistic), NULL, statistics, "what time_s is of the runs"},
     {"warmup_runs",       WL_F_INT,    false, NULL,  0, 1e6,  C(warmup_runs), NULL, NULL, "runs before the timed ones"},
     {"runs",              WL_F_INT,    false, NULL,  1, 1e6,  C(runs), NULL, NULL, "timed runs"},
+    {"error_band",        WL_F_NUM,    false, NULL,  0, 10,   C(error_band), NULL, NULL, "median absolute error that validation showed, as a share"},
     {"notes",             WL_F_STRING, false, NULL,  1, 2000, C(notes), NULL, NULL, "what a reader should know"},
     {"entries",           WL_F_LIST,   true,  NULL,  1, 20000, C(entries), &entry_table, NULL, "the measurements"},
 };
@@ -145,9 +137,9 @@ static void check_entry(struct wl_problems *p, const struct entry_file *e, int32
     if (e->operation == NULL || e->precision == NULL) {
         return;
     }
-    if (!one_of(operations, e->operation)) {
+    if (strspn(e->operation, "abcdefghijklmnopqrstuvwxyz0123456789_+") != strlen(e->operation)) {
         wl_problem_add(p, false, path,
-                       "operation \"%.32s\" is unknown; `hw check --describe` lists them",
+                       "operation \"%.32s\" is no name; lower-case letters, digits, _ and + would be",
                        e->operation);
     }
     if (!one_of(precisions, e->precision)) {
@@ -165,8 +157,9 @@ static void check_entry(struct wl_problems *p, const struct entry_file *e, int32
         }
         return;
     }
-    if (!e->ops_per_s.given && !e->bytes_per_s.given) {
-        wl_problem_add(p, false, path, "has no figure; ops_per_s or bytes_per_s is needed");
+    if (!e->ops_per_s.given && !e->bytes_per_s.given && !e->time_s.given) {
+        wl_problem_add(p, false, path,
+                       "has no figure; time_s, ops_per_s or bytes_per_s is needed");
     }
     double ops = counted_ops(e);
     if (ops > 0 && e->ops_per_s.given && e->time_s.given) {
@@ -206,21 +199,41 @@ static wl_status decode(struct wl_registry *r, const char *path, struct wl_probl
     return WL_OK;
 }
 
-static void convert_entry(const struct entry_file *from, struct wl_calibration_entry *to)
+static double or_one(struct wl_num n)
 {
-    *to = (struct wl_calibration_entry){.operation = from->operation,
-                                        .precision = wl_precision_find(from->precision),
-                                        .m = (int64_t)from->m.value,
-                                        .n = (int64_t)from->n.value,
-                                        .k = (int64_t)from->k.value,
-                                        .bytes = (int64_t)from->bytes.value,
-                                        .time_s = from->time_s.value,
-                                        .min_s = from->min_s.value,
-                                        .max_s = from->max_s.value,
-                                        .ops_per_s = from->ops_per_s.value,
-                                        .bytes_per_s = from->bytes_per_s.value,
-                                        .supported = !from->unsupported,
-                                        .reason = from->reason};
+    return n.given ? n.value : 1;
+}
+
+static struct wl_kernel_sizes convert_sizes(const struct entry_file *e)
+{
+    return (struct wl_kernel_sizes){.groups = or_one(e->groups),
+                                    .m = or_one(e->m),
+                                    .n = or_one(e->n),
+                                    .k = or_one(e->k),
+                                    .window = or_one(e->window),
+                                    .stride = or_one(e->stride),
+                                    .width = or_one(e->width),
+                                    .operands = e->operands.value,
+                                    .bytes = e->bytes.given
+                                                 ? e->bytes.value
+                                                 : e->bytes_per_s.value * e->time_s.value};
+}
+
+static void convert_entry(const struct entry_file *from, int32_t threads,
+                          struct wl_calibration_entry *to)
+{
+    *to = (struct wl_calibration_entry){
+        .operation = from->operation,
+        .precision = wl_precision_find(from->precision),
+        .threads = from->threads.given ? (int32_t)from->threads.value : threads,
+        .sizes = convert_sizes(from),
+        .time_s = from->time_s.value,
+        .min_s = from->min_s.value,
+        .max_s = from->max_s.value,
+        .ops_per_s = from->ops_per_s.value,
+        .bytes_per_s = from->bytes_per_s.value,
+        .supported = !from->unsupported,
+        .reason = from->reason};
 }
 
 static wl_status convert(struct wl_registry *r, const char *path, const struct calibration_file *f,
@@ -241,6 +254,7 @@ static wl_status convert(struct wl_registry *r, const char *path, const struct c
                                    .notes = f->notes,
                                    .clock_hz = f->clock_hz.value,
                                    .power_w = f->power_w.value,
+                                   .error_band = f->error_band.value,
                                    .threads = (int32_t)f->threads.value,
                                    .statistic = (enum wl_statistic)f->statistic,
                                    .clock_read_idle = f->clock_read_idle,
@@ -252,14 +266,14 @@ static wl_status convert(struct wl_registry *r, const char *path, const struct c
     out->entry_count = f->entries.count;
     const struct entry_file *entries = f->entries.items;
     for (int32_t i = 0; i < f->entries.count; i++) {
-        convert_entry(&entries[i], &out->entries[i]);
+        convert_entry(&entries[i], out->threads, &out->entries[i]);
         bool *which = out->entries[i].supported ? out->supported : out->unsupported;
         which[out->entries[i].precision] = true;
     }
     for (int p = 0; p < WL_PREC_COUNT; p++) {
         out->unsupported[p] = out->unsupported[p] && !out->supported[p];
     }
-    return WL_OK;
+    return wl_kernel_model_build(&r->arena, out, err);
 }
 
 wl_status wl_calibration_check(struct wl_registry *r, const char *path,

@@ -262,17 +262,33 @@ wl_status wl_registry_list(struct wl_registry *r, struct wl_registry_entry **ent
 
 enum wl_statistic { WL_STAT_MEDIAN, WL_STAT_MEAN, WL_STAT_MIN };
 
+/*
+ * What decides how long a kernel takes, beside what it does. A size that a kernel does not have is 1
+ * (`operands` and `bytes`: 0). Products: `groups` of m x n x k; a convolution's are m output pixels
+ * of the whole batch, n output channels and k = input channels x taps of one group. Everything else:
+ * n results, each made of k elements.
+ */
+struct wl_kernel_sizes {
+    double groups, m, n, k;
+    double window;   /* taps of a convolution's or pooling's window */
+    double stride;   /* of the window, all axes multiplied */
+    double width;    /* columns of the output image; else neighbours in memory that are treated alike:
+                        the row of a softmax, the run that a copy keeps */
+    double operands; /* further activations that it reads: a residual, the other side of an addition */
+    double bytes;    /* that it reads and writes, each operand once */
+};
+
 /* One measured operation at one size and precision, or the reason why it did not run. */
 struct wl_calibration_entry {
-    const char *operation; /* "gemm", "gemv", "axpy", "dot", "stream_copy", "conv" ... */
+    const char *operation; /* "gemm", "conv_blocked", "softmax", "axpy" ...: kernels/ names them */
     enum wl_precision precision;
-    int64_t m, n, k;     /* gemm M,N,K; gemv M,N; axpy, dot, stream N; 0 where none */
-    int64_t bytes;       /* moved, as the benchmark counts them; 0: not counted */
+    int32_t threads; /* 0: not recorded */
+    struct wl_kernel_sizes sizes;
     double time_s;       /* by the file's statistic */
     double min_s, max_s; /* 0: not recorded */
     double ops_per_s, bytes_per_s;
     bool supported;
-    const char *reason; /* why not supported; NULL otherwise */
+    const char *reason; /* why not supported, or why measuring ended early; else NULL */
 };
 
 /* A file of registry/<class>/<id>/calibrations/. */
@@ -290,6 +306,8 @@ struct wl_calibration {
     bool bandwidth_includes_cache; /* stream figures come partly from a cache */
     struct wl_calibration_entry *entries;
     int32_t entry_count;
+    struct wl_kernel_model *model;   /* the entries ready for look-up; private to hardware/ */
+    double error_band;               /* median error that validation showed; 0: not validated */
     bool supported[WL_PREC_COUNT];   /* some entry ran */
     bool unsupported[WL_PREC_COUNT]; /* tried, and none ran: disjoint from supported */
 };
@@ -310,6 +328,14 @@ wl_status wl_calibration_select(struct wl_registry *r, const char *device, const
 /* Best entry by ops/s (by bytes/s where it counts no operations); NULL when none ran. */
 const struct wl_calibration_entry *
 wl_calibration_best(const struct wl_calibration *c, const char *operation, enum wl_precision prec);
+/*
+ * Seconds of a kernel by interpolation over the entries of its operation at its precision, between
+ * the thread counts measured; `*distance` (may be NULL) gets how far the nearest entry is, in
+ * doublings of a size. 0 where the calibration has no entry of the kind. (kernel_model.c)
+ */
+double wl_calibration_seconds(const struct wl_calibration *c, const char *operation,
+                              enum wl_precision precision, int32_t threads,
+                              const struct wl_kernel_sizes *sizes, double *distance);
 /* Everything wrong with a calibration file. */
 wl_status wl_calibration_check(struct wl_registry *r, const char *path,
                                struct wl_hw_problem **problems, int32_t *count,
@@ -382,6 +408,7 @@ struct wl_runtime {
     double dispatch_s[WL_HW_CLASS_COUNT]; /* per launched subgraph; < 0: the device's own */
     bool winograd;                        /* 3x3 stride-1 convolutions run F(2x2,3x3) or F(4x4) */
     int32_t winograd_tile;                /* output tile: 2, 4 or 6; 0 without */
+    int32_t channel_block; /* convolutions on CPUs block images by so many channels; 0: not */
     bool flash_attention;
     bool im2col;       /* convolutions materialise the patch matrix */
     bool graph_launch; /* launches are batched (CUDA graphs, engines) */

@@ -40,6 +40,12 @@ wl_status wl_spec_read(struct wl_registry *r, const char *path, struct wl_proble
 /* Path of the spec of an id (not an alias) in the first root that has it; NULL when none. */
 const char *wl_registry_spec_path(struct wl_registry *r, const char *id);
 
+/* ---- kernel_model.c */
+
+/* Prepares `c->model` from the entries. */
+wl_status wl_kernel_model_build(struct wl_arena *arena, struct wl_calibration *c,
+                                struct wl_error *err) WL_MUST_CHECK;
+
 /* ---- list.c
  * ---------------------------------------------------------------------------------------- */
 

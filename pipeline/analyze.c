@@ -15,7 +15,8 @@ static wl_status run_stages(const struct wl_prepared *prepared,
     struct wl_arena *arena = &r->arena;
     WL_TRY(wl_mappers_run(&prepared->partition, &r->device, options, arena, &r->mappings, err));
     if (r->measured != NULL) {
-        WL_TRY(wl_measured_apply(r->measured, &r->mappings, &r->diags, &r->measured_share, err));
+        WL_TRY(wl_measured_apply(r->measured, &r->mappings, &r->diags, arena, &r->measured_share,
+                                 err));
     }
     WL_TRY(wl_energy_dynamic(&r->mappings, arena, &r->energy, err));
     WL_TRY(wl_roofline_place(&r->mappings, &r->energy, arena, &r->roofline, err));

@@ -1,158 +1,115 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * pipeline/measured.c: a calibration laid over the mappers' counts. What the calibration measured
- * replaces an assumption of efficiency, in one place for all architectures:
+ * pipeline/measured.c: a calibration laid over the mappers' counts. What it measured replaces
+ * assumptions of efficiency, in one place for all architectures: each subgraph is described as the
+ * kernel that the runtime executes (kernels/), its time interpolated between the sizes measured
+ * (hardware/kernel_model.c), never faster than the peak of the pipe. What the runtime does around
+ * kernels (layout changes, views, dispatch, the call) is added where the calibration has it.
  *
- * * matrix products (and convolutions by their operation count) take the time that a GEMM of as
- * many operations took, interpolated log-log between the measured sizes: below the smallest size
- * its time (a fixed cost), above the largest its rate, never faster than the pipe's peak;
- * * everything else takes the time that AXPY took for as many bytes, in the same way.
- *
- * The measured times hold launch and memory, so the subgraph's own dispatch is not added again.
- * What the calibration did not measure at this precision keeps the analytic model.
+ * A kernel's own time holds its launch and its memory. What was not measured at this precision, or
+ * lies far from all sizes measured, keeps the analytic model.
  */
 #include <math.h>
 #include <string.h>
 
+#include "kernels.h"
 #include "pipeline_priv.h"
 
-#define SIZES_MAX 64
+/* A product further than so many doublings from every size measured is not covered. */
+#define FAR 6.0
 
-/* Measured times by size, sizes ascending. */
-struct curve {
-    double size[SIZES_MAX], time_s[SIZES_MAX];
-    int32_t count;
-};
-
-static void curve_add(struct curve *c, double size, double time_s)
-{
-    if (!(size > 0) || !(time_s > 0) || c->count >= SIZES_MAX) {
-        return;
-    }
-    int32_t at = c->count++;
-    for (; at > 0 && c->size[at - 1] > size; at--) {
-        c->size[at] = c->size[at - 1];
-        c->time_s[at] = c->time_s[at - 1];
-    }
-    c->size[at] = size;
-    c->time_s[at] = time_s;
-}
-
-static void curve_read(const struct wl_calibration *cal, const char *operation,
-                       enum wl_precision precision, bool by_bytes, struct curve *out)
-{
-    out->count = 0;
-    for (int32_t i = 0; i < cal->entry_count; i++) {
-        const struct wl_calibration_entry *e = &cal->entries[i];
-        if (e->supported && e->precision == precision && strcmp(e->operation, operation) == 0) {
-            double ops = 2.0 * (double)e->m * (double)e->n * (double)e->k;
-            double bytes = e->bytes > 0 ? (double)e->bytes : e->bytes_per_s * e->time_s;
-            curve_add(out, by_bytes ? bytes : ops, e->time_s);
-        }
-    }
-}
-
-static double curve_time(const struct curve *c, double size)
-{
-    if (size <= c->size[0]) {
-        return c->time_s[0];
-    }
-    int32_t last = c->count - 1;
-    if (size >= c->size[last]) {
-        return c->time_s[last] * size / c->size[last];
-    }
-    int32_t i = 1;
-    while (size > c->size[i]) {
-        i++;
-    }
-    double t = log(size / c->size[i - 1]) / log(c->size[i] / c->size[i - 1]);
-    return c->time_s[i - 1] * pow(c->time_s[i] / c->time_s[i - 1], t);
-}
-
-/* The curves of one calibration, read when a precision first needs them. */
 struct overlay {
     const struct wl_calibration *cal;
-    struct curve gemm[WL_PREC_COUNT], axpy[WL_PREC_COUNT];
-    bool read[WL_PREC_COUNT];
+    struct wl_mappings *m;
+    double view_s, dispatch_s;
 };
 
-static void overlay_read(struct overlay *o, enum wl_precision p)
+static const struct wl_kernel_sizes no_sizes = {
+    .groups = 1, .m = 1, .n = 1, .k = 1, .window = 1, .stride = 1, .width = 1};
+
+/* What the calibration has of `operation` at a size; arithmetic other than products in fp32 too. */
+static double look_up(const struct overlay *o, const char *operation, enum wl_precision precision,
+                      const struct wl_kernel_sizes *sizes, double *distance)
 {
-    if (!o->read[p]) {
-        curve_read(o->cal, "gemm", p, false, &o->gemm[p]);
-        curve_read(o->cal, "axpy", p, true, &o->axpy[p]);
-        o->read[p] = true;
+    double s = wl_calibration_seconds(o->cal, operation, precision, o->m->options.threads, sizes,
+                                      distance);
+    if (s > 0 || sizes->m > 1) {
+        return s;
     }
+    return wl_calibration_seconds(o->cal, operation, WL_PREC_FP32, o->m->options.threads, sizes,
+                                  distance);
 }
 
-static double external_bytes(const struct wl_mappings *m, const struct wl_subgraph *s)
+static double kernel_s(const struct overlay *o, const struct wl_kernel *k,
+                       enum wl_precision precision)
 {
-    const struct wl_graph *g = m->partition->graph;
-    const struct wl_operand *lists[] = {s->inputs, s->outputs, s->weights};
-    const int32_t counts[] = {s->input_count, s->output_count, s->weight_count};
-    double bytes = 0;
-    for (size_t l = 0; l < WL_ARRAY_LEN(lists); l++) {
-        for (int32_t i = 0; i < counts[l]; i++) {
-            bytes += wl_operand_bytes(g, &m->options.policy, &lists[l][i]);
+    for (int i = 0; k->operations[i] != NULL; i++) {
+        double distance = 0;
+        double s = look_up(o, k->operations[i], precision, &k->sizes, &distance);
+        if (s > 0 && distance <= FAR) {
+            return s;
         }
     }
-    return bytes;
+    return 0;
 }
 
-/* Seconds of all executions of a subgraph as measured; 0 where the calibration says nothing. */
-static double measured_s(struct overlay *o, const struct wl_mappings *m, int32_t i)
+static double reorder_s(const struct overlay *o, const char *operation, double bytes,
+                        double width)
 {
-    const struct wl_subgraph *s = &m->partition->subgraphs[i];
-    const struct wl_mapping *x = &m->items[i];
-    if (x->precision >= WL_PREC_COUNT) {
+    if (!(bytes > 0)) {
         return 0;
     }
-    overlay_read(o, x->precision);
-    double repeat = (double)s->repeat;
-    if (s->product_count > 0 && x->pipe != WL_NONE) {
-        if (o->gemm[x->precision].count == 0) {
-            return 0;
-        }
-        double peak = wl_pipe_peak(m->device, &m->device->pipes[x->pipe], x->precision);
-        double t = curve_time(&o->gemm[x->precision], x->executed_ops / repeat) * repeat;
-        return fmax(t, peak > 0 ? x->executed_ops / peak : 0);
-    }
-    if (o->axpy[x->precision].count == 0) {
-        return 0;
-    }
-    return curve_time(&o->axpy[x->precision], external_bytes(m, s)) * repeat;
+    struct wl_kernel_sizes sizes = no_sizes;
+    sizes.n = bytes / 8; /* read and written, four bytes each */
+    sizes.width = width;
+    sizes.bytes = bytes;
+    return look_up(o, operation, WL_PREC_FP32, &sizes, NULL);
 }
 
-/* The subgraph computes for `seconds` on its (or the first) pipe; its dispatch is inside. */
-static void replace_time(const struct wl_mappings *m, struct wl_mapping *x, double seconds)
+static double around_s(const struct overlay *o, const struct wl_kernel *k)
 {
-    int32_t pipe = x->pipe != WL_NONE ? x->pipe : x->pipe_count > 0 ? x->pipes[0].pipe : 0;
-    x->pipes[0] = (struct wl_pipe_use){.pipe = pipe,
-                                       .cycles = seconds * m->device->pipes[pipe].clock_hz,
-                                       .executed_ops = x->executed_ops};
-    x->pipe_count = 1;
+    return o->dispatch_s + k->views * o->view_s +
+           reorder_s(o, WL_KERNEL_REORDER_IN, k->reorder_in_bytes, k->reorder_width) +
+           reorder_s(o, WL_KERNEL_REORDER_OUT, k->reorder_out_bytes, k->reorder_width);
+}
+
+static bool apply_one(const struct overlay *o, int32_t i, const struct wl_kernel *k)
+{
+    struct wl_mapping *x = &o->m->items[i];
+    double repeat = (double)o->m->partition->subgraphs[i].repeat;
+    double seconds = x->precision < WL_PREC_COUNT ? kernel_s(o, k, x->precision) * repeat : 0;
+    if (!(seconds > 0)) {
+        return false;
+    }
+    if (x->pipe != WL_NONE) {
+        double peak = wl_pipe_peak(o->m->device, &o->m->device->pipes[x->pipe], x->precision);
+        seconds = peak > 0 ? fmax(seconds, x->executed_ops / peak) : seconds;
+    }
+    x->measured_s = seconds;
     x->dispatches = 0;
     x->barriers = 0;
-    x->serial_s = 0;
+    x->serial_s = around_s(o, k) * repeat;
     x->note = "time as measured by the calibration";
+    return true;
 }
 
 wl_status wl_measured_apply(const struct wl_calibration *cal, struct wl_mappings *m,
-                            struct wl_diag_list *diags, double *covered, struct wl_error *err)
+                            struct wl_diag_list *diags, struct wl_arena *arena, double *covered,
+                            struct wl_error *err)
 {
-    struct overlay *o = wl_malloc(sizeof(*o));
-    WL_TRY_PTR(o, err);
-    memset(o, 0, sizeof(*o));
-    o->cal = cal;
+    struct overlay o = {.cal = cal, .m = m};
+    struct wl_kernels kernels;
     int32_t replaced = 0;
+    WL_TRY(wl_kernels_describe(m->partition, m->options.runtime, &m->options.policy, arena,
+                               &kernels, err));
+    o.view_s = look_up(&o, WL_KERNEL_VIEW, WL_PREC_FP32, &no_sizes, NULL);
+    o.dispatch_s = look_up(&o, WL_KERNEL_DISPATCH, WL_PREC_FP32, &no_sizes, NULL);
     for (int32_t i = 0; i < m->count; i++) {
-        double seconds = measured_s(o, m, i);
-        if (seconds > 0) {
-            replace_time(m, &m->items[i], seconds);
-            replaced++;
-        }
+        replaced += apply_one(&o, i, &kernels.items[i]) ? 1 : 0;
     }
-    wl_free(o);
+    if (m->count > 0) {
+        m->items[0].serial_s += look_up(&o, WL_KERNEL_CALL, WL_PREC_FP32, &no_sizes, NULL);
+    }
     *covered = m->count > 0 ? (double)replaced / m->count : 0;
     if (replaced < m->count) {
         wl_diag_add(diags, WL_SEV_INFO, "calibration-partial", cal->name,

@@ -18,7 +18,7 @@ wl_status wl_resolve_threads(const struct wl_device *d, int32_t asked, int32_t *
                              struct wl_error *err) WL_MUST_CHECK;
 /* Lays measured times over the mappings; `*covered` is the share of subgraphs that it reaches. */
 wl_status wl_measured_apply(const struct wl_calibration *cal, struct wl_mappings *m,
-                            struct wl_diag_list *diags, double *covered,
+                            struct wl_diag_list *diags, struct wl_arena *arena, double *covered,
                             struct wl_error *err) WL_MUST_CHECK;
 /* Critical path weighted by time, slack, bound on speed-up: from the partition's real edges. */
 wl_status wl_concurrency_run(const struct wl_partition *p, const struct wl_roofline *roofline,

@@ -9,6 +9,9 @@
  * (GPU), the runtime's launch costs only what the device would wait for it; the device's own
  * start-up gap is always paid latency    max(compute, levels) + overhead
  *
+ * What a calibration measured takes the place of compute and levels; the bound is then named after
+ * the longest of these all the same.
+ *
  * after Williams, Waterman and Patterson, "Roofline" (2009), with one roof per memory level (Ilic
  * et al., "Cache-aware roofline model", 2014). The bound is the part that is largest.
  *
@@ -88,6 +91,7 @@ static void time_one(const struct wl_mappings *all, const struct wl_mapping *m, 
             t->bound = WL_BOUND_LEVEL + l;
         }
     }
+    busy = m->measured_s > 0 ? m->measured_s : busy;
     t->overhead_s = overhead_seconds(all, m, busy);
     t->latency_s = busy + t->overhead_s;
     if (t->overhead_s > busy || busy <= 0) {

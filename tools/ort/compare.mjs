@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Compares wattline's fusion profile `onnxruntime` with the kernels that ONNX Runtime executes.
 //
-//   WATTLINE=build/wattline WATTLINE_NODE_MODULES=DIR node tools/ort-kernels/compare.mjs \
+//   WATTLINE=build/wattline WATTLINE_NODE_MODULES=DIR node tools/ort/compare.mjs \
 //       [--work DIR] [--verbose] [MODEL ...]
 //
 // For each zoo model: writes a runnable file (`wattline models materialize`), runs it in
@@ -50,7 +50,7 @@ const ACTIVATIONS = new Set(['Relu', 'Clip', 'Sigmoid', 'Tanh', 'LeakyRelu', 'Ha
                              'HardSwish']);
 
 function fail(message) {
-  process.stderr.write(`ort-kernels: ${message}\n`);
+  process.stderr.write(`ort: ${message}\n`);
   process.exit(1);
 }
 
@@ -241,7 +241,7 @@ function show(list, title) {
 }
 
 function main() {
-  const options = {work: join(tmpdir(), 'ort-kernels'), wattline: process.env.WATTLINE ?? 'wattline',
+  const options = {work: join(tmpdir(), 'ort'), wattline: process.env.WATTLINE ?? 'wattline',
                    verbose: false, keep: false};
   const names = [];
   const args = process.argv.slice(2);

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * kernels/describe.c: names of kernels, and the walk over the subgraphs in execution order.
+ *
+ * A product is named by how libraries execute it (the path through their code), anything else by the
+ * subgraph's pattern. Each name is followed by wider ones, for calibrations that measured less.
+ */
+#include <string.h>
+
+#include "kernels_priv.h"
+
+struct namer {
+    const char **names;
+    int32_t count;
+};
+
+static void name_add(struct namer *n, const char *name)
+{
+    if (n->count < WL_KERNEL_NAMES_MAX) {
+        n->names[n->count++] = name;
+    }
+}
+
+static void name_conv(struct namer *n, const struct wl_product *x, bool blocked, int32_t block)
+{
+    const struct wl_window *w = x->window;
+    double in = wl_kernels_dim(w->in_channels, 0);
+    bool depthwise = x->g > 1 && w->groups > 1 && x->n == 1;
+    if (w->transposed) {
+        name_add(n, "conv_transpose");
+    } else if (depthwise) {
+        name_add(n, blocked ? "conv_depthwise_blocked" : "conv_depthwise");
+    } else if (blocked && w->groups > 1) {
+        name_add(n, "conv_grouped_blocked");
+    } else if (blocked) {
+        bool pointwise = w->kernel[0] == 1 && w->kernel[1] == 1;
+        name_add(n, in < block ? "conv_image_blocked"
+                    : pointwise ? "conv_pointwise_blocked"
+                                : "conv_blocked");
+    } else if (w->groups > 1) {
+        name_add(n, "conv_grouped");
+    }
+    name_add(n, "conv");
+    name_add(n, "gemm");
+}
+
+static void name_product(struct namer *n, const struct wl_subgraph *s, const struct wl_product *x,
+                         bool blocked, int32_t block)
+{
+    if (x->window != NULL) {
+        name_conv(n, x, blocked, block);
+        return;
+    }
+    if (s->kind != WL_OPK_GEMM) {
+        name_add(n, s->pattern); /* lstm, gru, attention */
+    } else if (s->weight_count == 0) {
+        name_add(n, "matmul");
+    } else if (x->m == 1) {
+        name_add(n, "gemv");
+    }
+    name_add(n, "gemm");
+}
+
+static wl_status name_stream(struct namer *n, const struct wl_subgraph *s, bool blocked,
+                             struct wl_arena *arena, struct wl_error *err)
+{
+    size_t first = strcspn(s->pattern, "+");
+    const char *name = wl_arena_strndup(arena, s->pattern, first);
+    WL_TRY_PTR(name, err);
+    if (blocked) {
+        const char *own = wl_arena_printf(arena, "%s_blocked", name);
+        WL_TRY_PTR(own, err);
+        name_add(n, own);
+    }
+    name_add(n, name);
+    if (s->kind == WL_OPK_MAP) {
+        name_add(n, "elementwise");
+    }
+    name_add(n, "axpy");
+    return WL_OK;
+}
+
+static wl_status describe_one(struct layout *l, struct wl_kernel *items, int32_t i,
+                              struct wl_arena *arena, struct wl_error *err)
+{
+    const struct wl_subgraph *s = &l->partition->subgraphs[i];
+    const struct wl_product *x = wl_kernels_product(s);
+    struct wl_kernel *own = &items[i];
+    struct namer n = {.names = own->operations};
+    if (l->block > 0) {
+        wl_kernels_place(l, items, i);
+    }
+    own->sizes = wl_kernels_sizes(l->partition, l->policy, s, own->blocked ? l->block : 1);
+    if (x != NULL) {
+        name_product(&n, s, x, own->blocked, l->block);
+        return WL_OK;
+    }
+    return name_stream(&n, s, own->blocked, arena, err);
+}
+
+static wl_status layout_init(struct layout *l, struct wl_arena *arena, struct wl_error *err)
+{
+    int32_t count = l->partition->graph->tensor_count;
+    l->blocked = WL_ARRAY(arena, bool, count);
+    l->plain = WL_ARRAY(arena, bool, count);
+    l->input = WL_ARRAY(arena, bool, count);
+    l->producer = WL_ARRAY(arena, int32_t, count);
+    WL_TRY_PTR(l->blocked, err);
+    WL_TRY_PTR(l->plain, err);
+    WL_TRY_PTR(l->input, err);
+    WL_TRY_PTR(l->producer, err);
+    return WL_OK;
+}
+
+/* Views and shape arithmetic belong to the subgraph that runs next. */
+static void count_views(const struct wl_partition *p, struct wl_kernel *items)
+{
+    const struct wl_graph *g = p->graph;
+    int32_t waiting = 0;
+    for (int32_t k = 0; k < g->schedule_count; k++) {
+        int32_t node = g->schedule[k];
+        int32_t own = p->subgraph_of[node];
+        if (own == WL_NONE) {
+            waiting += g->nodes[node].status == WL_NODE_FREE ? 1 : 0;
+        } else {
+            items[own].views += waiting;
+            waiting = 0;
+        }
+    }
+}
+
+wl_status wl_kernels_describe(const struct wl_partition *p, const struct wl_runtime *rt,
+                              const struct wl_precision_policy *policy, struct wl_arena *arena,
+                              struct wl_kernels *out, struct wl_error *err)
+{
+    struct layout l = {.partition = p, .policy = policy, .block = rt->channel_block};
+    out->items = WL_ARRAY(arena, struct wl_kernel, p->count);
+    out->count = p->count;
+    WL_TRY_PTR(out->items, err);
+    WL_TRY(layout_init(&l, arena, err));
+    for (int32_t i = 0; i < p->count; i++) {
+        WL_TRY(describe_one(&l, out->items, i, arena, err));
+    }
+    count_views(p, out->items);
+    return WL_OK;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kernels_priv: shared by describe.c, layout.c and sizes.c. */
+#ifndef WL_KERNELS_PRIV_H
+#define WL_KERNELS_PRIV_H
+
+#include "kernels.h"
+
+/* Which layout each tensor's values exist in, while subgraphs are walked in execution order. */
+struct layout {
+    const struct wl_partition *partition;
+    const struct wl_precision_policy *policy;
+    int32_t block;
+    bool *blocked; /* by tensor: its producer wrote blocks of channels */
+    bool *plain;   /* by tensor: rows of pixels exist too */
+    bool *input;   /* by tensor: a blocked copy of a plain tensor exists */
+    int32_t *producer; /* by tensor: subgraph that wrote it, or WL_NONE */
+};
+
+/* Decides whether subgraph `i` works on blocks of channels, and charges the reorders it causes. */
+void wl_kernels_place(struct layout *l, struct wl_kernel *items, int32_t i);
+
+/* Sizes of a subgraph's kernel (sizes.c). */
+struct wl_kernel_sizes wl_kernels_sizes(const struct wl_partition *p,
+                                        const struct wl_precision_policy *policy,
+                                        const struct wl_subgraph *s, int32_t block);
+/* The product that is most of the work, or NULL. */
+const struct wl_product *wl_kernels_product(const struct wl_subgraph *s);
+double wl_kernels_bytes(const struct wl_graph *g, const struct wl_precision_policy *policy,
+                        const struct wl_operand *operands, int32_t count);
+
+/* Known value of a dim, else `otherwise`. */
+static inline double wl_kernels_dim(struct wl_dim d, double otherwise)
+{
+    return wl_dim_is_known(d) ? (double)d.value : otherwise;
+}
+
+#endif

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * kernels/sizes.c: the sizes of a kernel. Products by their matrix view; everything else by results,
+ * elements per result, and the run of neighbours in memory that are treated alike:
+ *
+ *   softmax, normalisation    the row
+ *   reduction                 what is reduced, where that is a run; else 1
+ *   copies                    elements that stay together
+ *   element-wise              elements over which the smaller operand advances with the larger one,
+ *                             or stays put (NumPy broadcasting)
+ */
+#include "kernels_priv.h"
+
+const struct wl_product *wl_kernels_product(const struct wl_subgraph *s)
+{
+    const struct wl_product *best = NULL;
+    double most = 0;
+    for (int32_t i = 0; i < s->product_count; i++) {
+        const struct wl_product *x = &s->products[i];
+        double macs = (double)x->g * (double)x->m * (double)x->n * (double)x->k;
+        if (macs > most) {
+            most = macs;
+            best = x;
+        }
+    }
+    return best;
+}
+
+double wl_kernels_bytes(const struct wl_graph *g, const struct wl_precision_policy *policy,
+                        const struct wl_operand *operands, int32_t count)
+{
+    double bytes = 0;
+    for (int32_t i = 0; i < count; i++) {
+        bytes += (double)operands[i].elems *
+                 wl_policy_bits(policy, &g->tensors[operands[i].tensor]) / 8;
+    }
+    return bytes;
+}
+
+static double elems(const struct wl_operand *operands, int32_t count)
+{
+    double most = 0;
+    for (int32_t i = 0; i < count; i++) {
+        most = (double)operands[i].elems > most ? (double)operands[i].elems : most;
+    }
+    return most;
+}
+
+static double round_up(double v, int32_t block)
+{
+    return block > 1 ? (double)(wl_ceil_div_i64((int64_t)v, block) * block) : v;
+}
+
+static void window_sizes(const struct wl_window *w, struct wl_kernel_sizes *out)
+{
+    for (int32_t i = 0; i < w->spatial_rank; i++) {
+        out->window *= (double)w->kernel[i];
+        out->stride *= (double)w->stride[i];
+    }
+    out->width = wl_kernels_dim(w->out[w->spatial_rank - 1], 1);
+}
+
+static void product_sizes(const struct wl_product *x, const struct wl_subgraph *s, int32_t block,
+                          struct wl_kernel_sizes *out)
+{
+    out->groups = (double)x->g;
+    out->m = (double)x->m;
+    out->n = (double)x->n;
+    out->k = (double)x->k;
+    if (x->window != NULL) {
+        window_sizes(x->window, out);
+        bool depthwise = x->n == 1 && x->g > 1;
+        out->groups = depthwise ? round_up(out->groups, block) : out->groups;
+        out->n = depthwise ? out->n : round_up(out->n, block);
+    }
+    out->operands = s->input_count > 1 ? (double)s->input_count - 1 : 0;
+}
+
+/* ---- runs in memory --------------------------------------------------------------------------- */
+
+static const struct wl_tensor *tensor_at(const struct wl_graph *g, int32_t id)
+{
+    return id == WL_NONE ? NULL : &g->tensors[id];
+}
+
+/* Elements at the end of both tensors that have the same place in both. */
+static double common_run(const struct wl_tensor *a, const struct wl_tensor *b)
+{
+    double run = 1;
+    for (int32_t i = 1; i <= a->rank && i <= b->rank; i++) {
+        double x = wl_kernels_dim(a->dims[a->rank - i], 1);
+        double y = wl_kernels_dim(b->dims[b->rank - i], 1);
+        run *= x < y ? x : y;
+        if (x != y) {
+            break;
+        }
+    }
+    return run;
+}
+
+/* Elements at the end of `whole` over which `part` stays put. */
+static double constant_run(const struct wl_tensor *whole, const struct wl_tensor *part)
+{
+    double run = 1;
+    for (int32_t i = 1; i <= whole->rank; i++) {
+        double y = i <= part->rank ? wl_kernels_dim(part->dims[part->rank - i], 1) : 1;
+        if (y != 1) {
+            break;
+        }
+        run *= wl_kernels_dim(whole->dims[whole->rank - i], 1);
+    }
+    return run;
+}
+
+static double map_run(const struct wl_graph *g, const struct wl_node *n, double results)
+{
+    const struct wl_tensor *whole = tensor_at(g, wl_node_output(n, 0));
+    double run = results;
+    for (int32_t i = 0; whole != NULL && i < n->input_count; i++) {
+        const struct wl_tensor *part = tensor_at(g, n->inputs[i]);
+        if (part == NULL || whole->rank < 0 || part->rank < 0) {
+            continue;
+        }
+        double still = constant_run(whole, part);
+        double along = common_run(whole, part);
+        double own = still > along ? still : along;
+        run = own < run ? own : run;
+    }
+    return run;
+}
+
+static double transpose_run(const struct wl_graph *g, const struct wl_node *n)
+{
+    const struct wl_tensor *out = tensor_at(g, wl_node_output(n, 0));
+    const struct wl_attr *perm = wl_node_attr(n, "perm");
+    double run = 1;
+    if (out == NULL || perm == NULL || perm->type != WL_ATTR_INTS || perm->count != out->rank) {
+        return run;
+    }
+    for (int32_t i = out->rank - 1; i >= 0 && perm->u.ints[i] == i; i--) {
+        run *= wl_kernels_dim(out->dims[i], 1);
+    }
+    return run;
+}
+
+static double copy_run(const struct wl_graph *g, const struct wl_node *n)
+{
+    const struct wl_tensor *out = tensor_at(g, wl_node_output(n, 0));
+    const struct wl_tensor *in = tensor_at(g, wl_node_input(n, 0));
+    return out != NULL && in != NULL && out->rank >= 0 && in->rank >= 0 ? common_run(in, out) : 1;
+}
+
+static double last_dim(const struct wl_graph *g, const struct wl_node *n)
+{
+    const struct wl_tensor *in = tensor_at(g, wl_node_input(n, 0));
+    return in != NULL && in->rank > 0 ? wl_kernels_dim(in->dims[in->rank - 1], 1) : 1;
+}
+
+static double run_of(const struct wl_graph *g, const struct wl_subgraph *s, double results)
+{
+    const struct wl_node *n = &g->nodes[s->anchor];
+    switch (s->access) {
+    case WL_ACCESS_TRANSPOSE:
+        return transpose_run(g, n);
+    case WL_ACCESS_GATHER:
+        return copy_run(g, n);
+    case WL_ACCESS_REDUCE:
+        return last_dim(g, n);
+    case WL_ACCESS_WINDOW:
+    case WL_ACCESS_NONE:
+        return 1;
+    case WL_ACCESS_STREAM:
+        break;
+    }
+    return s->kind == WL_OPK_MOVE ? copy_run(g, n) : map_run(g, n, results);
+}
+
+static void stream_sizes(const struct wl_graph *g, const struct wl_subgraph *s,
+                         struct wl_kernel_sizes *out)
+{
+    const struct wl_work *w = g->work != NULL ? &g->work[s->anchor] : NULL;
+    double results = elems(s->outputs, s->output_count);
+    double read = elems(s->inputs, s->input_count);
+    out->n = results > 1 ? results : 1;
+    out->k = read > out->n ? read / out->n : 1;
+    out->operands = s->input_count > 1 ? (double)s->input_count - 1 : 0;
+    if (w != NULL && w->window != NULL) {
+        window_sizes(w->window, out);
+    } else {
+        out->width = run_of(g, s, results);
+    }
+}
+
+struct wl_kernel_sizes wl_kernels_sizes(const struct wl_partition *p,
+                                        const struct wl_precision_policy *policy,
+                                        const struct wl_subgraph *s, int32_t block)
+{
+    const struct wl_graph *g = p->graph;
+    struct wl_kernel_sizes out = {
+        .groups = 1, .m = 1, .n = 1, .k = 1, .window = 1, .stride = 1, .width = 1};
+    const struct wl_product *x = wl_kernels_product(s);
+    if (x != NULL) {
+        product_sizes(x, s, block, &out);
+    } else {
+        stream_sizes(g, s, &out);
+    }
+    out.bytes = wl_kernels_bytes(g, policy, s->inputs, s->input_count) +
+                wl_kernels_bytes(g, policy, s->outputs, s->output_count) +
+                wl_kernels_bytes(g, policy, s->weights, s->weight_count);
+    return out;
+}

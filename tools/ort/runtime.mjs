@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loads onnxruntime-node and makes inputs for a session. The module comes from WATTLINE_NODE_MODULES
+// (a node_modules folder), else from Node's own resolution.
+import {createRequire} from 'node:module';
+import {join} from 'node:path';
+
+const folder = process.env.WATTLINE_NODE_MODULES;
+const require = createRequire(import.meta.url);
+const at = (name) => (folder ? join(folder, name) : name);
+
+export const ort = require(at('onnxruntime-node'));
+export const version = require(at('onnxruntime-node/package.json')).version;
+
+const ARRAYS = {
+  float32: Float32Array, float64: Float64Array, int64: BigInt64Array, int32: Int32Array,
+  uint8: Uint8Array, int8: Int8Array, bool: Uint8Array, float16: Uint16Array,
+};
+
+// Token ids, masks and positions of 1 are valid for every network of the zoo; images of small noise.
+function tensor(meta, dims) {
+  const shape = meta.shape.map((d) => (typeof d === 'number' ? d : dims[d] ?? 1));
+  const data = new ARRAYS[meta.type](shape.reduce((a, b) => a * b, 1));
+  if (meta.type === 'int64') data.fill(1n);
+  else if (meta.type === 'float32' || meta.type === 'float64') {
+    for (let i = 0; i < data.length; i++) data[i] = ((i * 7919) % 1000) / 1000;
+  } else data.fill(1);
+  return new ort.Tensor(meta.type, data, shape);
+}
+
+// Inputs of a session; `dims` gives symbolic dimensions by name, the others are 1.
+export function feeds(session, dims = {}) {
+  return Object.fromEntries(session.inputMetadata.map((meta) => [meta.name, tensor(meta, dims)]));
+}
