@@ -30,6 +30,7 @@ int wl_cli_main(int argc, char **argv);
 
 /* The commands (one per file); listed in commands.c. */
 int wl_cmd_analyze(int argc, char **argv);
+int wl_cmd_calibrate(int argc, char **argv);
 int wl_cmd_compare(int argc, char **argv);
 int wl_cmd_sweep(int argc, char **argv);
 int wl_cmd_diff(int argc, char **argv);
@@ -93,6 +94,9 @@ wl_status wl_cli_registry_roots(struct wl_arena *arena, const char *option, cons
 const char *wl_cli_host_dir(struct wl_arena *arena);
 /* The directory of zoo models, or NULL when there is none. */
 const char *wl_cli_models_dir(struct wl_arena *arena, const char *option);
+
+/* The scripts that run other runtimes (tools/ of a checkout or as installed), or NULL. */
+const char *wl_cli_tools_dir(struct wl_arena *arena);
 
 /* Writes a finished text: to `path`, or to stdout when NULL or "-". Reports a failed write. */
 wl_status wl_cli_output(const char *path, const struct wl_buf *text,

@@ -149,6 +149,12 @@ const char *wl_cli_models_dir(struct wl_arena *arena, const char *option)
     return from_env != NULL && *from_env != '\0' ? from_env : data_dir(arena, "models");
 }
 
+const char *wl_cli_tools_dir(struct wl_arena *arena)
+{
+    const char *from_env = getenv("WATTLINE_TOOLS");
+    return from_env != NULL && *from_env != '\0' ? from_env : data_dir(arena, "tools");
+}
+
 /* ---- output and numbers ------------------------------------------------------------------------
  */
 

@@ -17,6 +17,8 @@ static const struct wl_command commands[] = {
     {"hw", "list | show ID | check FILE... | calibrations [ID] | import-calibration FILE",
      "the device registry", wl_cmd_hw},
     {"power", "ID | --list", "power profiles of a device side by side", wl_cmd_power},
+    {"calibrate", "[--framework NAME] [options]", "measure kernels on this host",
+     wl_cmd_calibrate},
     {"models", "list | path NAME | materialize NAME --output F.onnx", "the model zoo",
      wl_cmd_models},
     {"measure", "[options] -- COMMAND...", "time and energy of a run, from this machine's meters",

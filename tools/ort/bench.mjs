@@ -1,20 +1,34 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
 // Runs ONNX models and says how long they took: what `wattline calibrate` and `wattline validate`
-// call. Jobs come as JSON lines on standard input, one result a line goes to standard output.
+// call. The first line of standard output is {"version"} or {"error"}; then jobs come as JSON lines on
+// standard input, and each is answered by a line.
 //
-//   job     {"id", "model", "threads", "dims": {}, "seconds", "min_runs", "profile": true}
-//   result  {"id", "version", "wall_s": [...], "nodes": [{"name", "op", "runs", "time_s", "input", "output"}]}
+//   job     {"id", "model", "threads", "dims": {}, "seconds", "min_runs", "wall": true, "profile": true}
+//   result  {"id", "version", "wall_s": [...],
+//            "nodes": [{"name", "op", "node", "runs", "time_s", "min_s", "max_s", "input", "output"}]}
 //           or {"id", "error"}
 //
 // wall_s are runs without profiling, in order, after the warm-up. nodes come from a second session
 // with profiling: per executed kernel the mean of the middle half of its runs (the profile counts
-// whole microseconds, so that a median would be one too).
+// whole microseconds, so that a median would be one too). `node` is the node of the file whose
+// result the kernel computes, where that can be told.
 import {mkdtempSync, readdirSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {createInterface} from 'node:readline';
-import {feeds, ort, version} from './runtime.mjs';
+import {traceKernels} from './trace.mjs';
+
+const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
+
+let feeds, ort, version;
+try {
+  ({feeds, ort, version} = await import('./runtime.mjs'));
+} catch (error) {
+  say({error: error.message});
+  process.exit(1);
+}
+say({version});
 
 const seconds = () => Number(process.hrtime.bigint()) * 1e-9;
 
@@ -57,34 +71,40 @@ function middle(values) {
 
 const shape = (list) => (list ?? []).map((t) => Object.values(t)[0]);
 
-function readProfile(path, skipped) {
+function readProfile(path, skipped, traced) {
   const nodes = new Map();
   for (const event of JSON.parse(readFileSync(path, 'utf8'))) {
     if (event.cat !== 'Node' || !event.name.endsWith('_kernel_time')) continue;
     const name = event.name.slice(0, -'_kernel_time'.length);
     if (!nodes.has(name)) {
-      nodes.set(name, {name, op: event.args.op_name, input: shape(event.args.input_type_shape),
+      nodes.set(name, {name, op: event.args.op_name, node: traced.get(name), input: shape(event.args.input_type_shape),
                        output: shape(event.args.output_type_shape), times: []});
     }
     nodes.get(name).times.push(event.dur * 1e-6);
   }
   return [...nodes.values()].map(({times, ...node}) => {
     const kept = times.slice(Math.floor(times.length * skipped));
-    return {...node, runs: kept.length, time_s: middle(kept)};
+    return {...node, runs: kept.length, time_s: middle(kept), min_s: Math.min(...kept),
+            max_s: Math.max(...kept)};
   });
 }
 
 async function profile(job) {
   const folder = mkdtempSync(join(tmpdir(), 'wattline-ort-'));
   try {
-    const session = await open(job, {enableProfiling: true, profileFilePrefix: join(folder, 'p')});
+    const optimized = join(folder, 'optimized.onnx');
+    const session = await open(job, {enableProfiling: true, profileFilePrefix: join(folder, 'p'),
+                                     optimizedModelFilePath: optimized});
+    const traced = traceKernels(job.model, optimized);
+    rmSync(optimized);
     const inputs = feeds(session, job.dims);
     const warmups = 2;
     await runs(session, inputs, 0, warmups);
     const timed = await runs(session, inputs, job.seconds, job.min_runs);
     session.endProfiling();
     await session.release();
-    return readProfile(join(folder, readdirSync(folder)[0]), warmups / (warmups + timed.length));
+    const file = readdirSync(folder).find((name) => name.startsWith('p'));
+    return readProfile(join(folder, file), warmups / (warmups + timed.length), traced);
   } finally {
     rmSync(folder, {recursive: true, force: true});
   }
@@ -115,5 +135,5 @@ for await (const line of createInterface({input: process.stdin})) {
   } catch (error) {
     result = {id: job.id, error: String(error.message ?? error).split('\n')[0]};
   }
-  process.stdout.write(`${JSON.stringify(result)}\n`);
+  say(result);
 }

@@ -8,8 +8,19 @@ const folder = process.env.WATTLINE_NODE_MODULES;
 const require = createRequire(import.meta.url);
 const at = (name) => (folder ? join(folder, name) : name);
 
-export const ort = require(at('onnxruntime-node'));
-export const version = require(at('onnxruntime-node/package.json')).version;
+function load(name) {
+  try {
+    return require(at(name));
+  } catch (error) {
+    if (error.code !== 'MODULE_NOT_FOUND') throw error;
+    throw new Error(`onnxruntime-node is not found${folder ? ` in ${folder}` : ''}; ` +
+                    'npm install --ignore-scripts onnxruntime-node, and name the node_modules folder ' +
+                    'by --node-modules DIR or WATTLINE_NODE_MODULES');
+  }
+}
+
+export const ort = load('onnxruntime-node');
+export const version = load('onnxruntime-node/package.json').version;
 
 const ARRAYS = {
   float32: Float32Array, float64: Float64Array, int64: BigInt64Array, int32: Int32Array,

@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * calibrate/micro_products.c: convolutions, matrix products, recurrences. Sizes p[] of each kind stand
+ * at its design function. Bounds are what published networks use: images of 4 to 160 pixels a side
+ * (larger ones with few channels), 8 to 2,048 channels, products of 1 to 4,096 rows.
+ */
+#include <math.h>
+
+#include "micro.h"
+
+#define MACS_MAX 1.5e9
+#define BYTES_MAX 4.8e7
+
+double wl_micro_halton(int32_t i, int32_t base)
+{
+    double f = 1, r = 0;
+    for (int32_t k = i + 1; k > 0; k /= base) {
+        f /= base;
+        r += f * (k % base);
+    }
+    return r;
+}
+
+/* Between `low` and `high` on a logarithmic scale, rounded to `step` (at least one step). */
+int64_t wl_micro_spread(int32_t i, int32_t base, double low, double high, int64_t step)
+{
+    double v = low * pow(high / low, wl_micro_halton(i, base));
+    int64_t steps = (int64_t)(v / (double)step + 0.5);
+    return step * (steps > 0 ? steps : 1);
+}
+
+int64_t wl_micro_pick(int32_t i, int32_t base, const int64_t *values, int32_t count)
+{
+    int32_t at = (int32_t)(wl_micro_halton(i, base) * count);
+    return values[at < count ? at : count - 1];
+}
+
+#define PICK WL_MICRO_PICK
+#define spread wl_micro_spread
+
+/* ---- shared pieces ----------------------------------------------------------------------------- */
+
+void wl_micro_window_attrs(struct wl_onnx *b, struct wl_onnx_node *n, int64_t kh, int64_t kw,
+                           int64_t stride, int64_t dilation)
+{
+    int64_t ph = dilation * (kh - 1) / 2, pw = dilation * (kw - 1) / 2;
+    const int64_t kernel[] = {kh, kw}, strides[] = {stride, stride}, pads[] = {ph, pw, ph, pw};
+    const int64_t dilations[] = {dilation, dilation};
+    wl_onnx_attr_ints(b, n, "kernel_shape", kernel, 2);
+    wl_onnx_attr_ints(b, n, "strides", strides, 2);
+    wl_onnx_attr_ints(b, n, "pads", pads, 4);
+    if (dilation != 1) {
+        wl_onnx_attr_ints(b, n, "dilations", dilations, 2);
+    }
+}
+
+static const char *conv(struct wl_onnx *b, const char *x, int64_t cin, int64_t cout, int64_t groups,
+                        int64_t kh, int64_t kw, int64_t stride, int64_t dilation)
+{
+    const int64_t w[] = {cout, cin / groups, kh, kw}, bias[] = {cout};
+    struct wl_onnx_node *n = wl_onnx_add(
+        b, "Conv", (const char *[8]){x, wl_onnx_weight(b, w, 4), wl_onnx_weight(b, bias, 1)});
+    wl_onnx_attr_int(b, n, "group", groups);
+    wl_micro_window_attrs(b, n, kh, kw, stride, dilation);
+    return wl_onnx_result(n);
+}
+
+const char *wl_micro_blocked_image(struct wl_onnx *b, int64_t batch, int64_t c, int64_t h, int64_t w)
+{
+    const int64_t dims[] = {batch, 4, h, w};
+    return conv(b, wl_onnx_input(b, WL_ONNX_FLOAT, dims, 4), 4, c, 1, 1, 1, 1, 1);
+}
+
+const char *wl_micro_fresh(struct wl_onnx *b, const int64_t *dims, int32_t rank)
+{
+    const char *x = wl_onnx_input(b, WL_ONNX_FLOAT, dims, rank);
+    return wl_onnx_result(wl_onnx_add(b, "Neg", (const char *[8]){x}));
+}
+
+const char *wl_micro_unary(struct wl_onnx *b, const char *op, const char *x)
+{
+    return wl_onnx_result(wl_onnx_add(b, op, (const char *[8]){x}));
+}
+
+const char *wl_micro_binary(struct wl_onnx *b, const char *op, const char *x, const char *y)
+{
+    return wl_onnx_result(wl_onnx_add(b, op, (const char *[8]){x, y}));
+}
+
+/* ---- convolutions ------------------------------------------------------------------------------
+ * p: batch, height, width (of the input), channels in, out, groups, window h, w, stride, epilogue
+ */
+enum { BATCH, HEIGHT, WIDTH, CIN, COUT, GROUPS, KH, KW, STRIDE, EPILOGUE };
+enum { PLAIN, RELU, RESIDUAL, SIGMOID, DILATED };
+
+static double conv_macs(const int64_t *p)
+{
+    return (double)p[BATCH] * (double)(p[HEIGHT] / p[STRIDE]) * (double)(p[WIDTH] / p[STRIDE]) *
+           (double)p[CIN] / (double)p[GROUPS] * (double)p[COUT] * (double)p[KH] * (double)p[KW];
+}
+
+static double conv_work(const int64_t *p)
+{
+    double bytes = 4.0 * (double)p[BATCH] * (double)p[HEIGHT] * (double)p[WIDTH] *
+                   (double)(p[CIN] + p[COUT] / (p[STRIDE] * p[STRIDE]));
+    return conv_macs(p) / 10 + bytes;
+}
+
+static bool conv_fits(const int64_t *p)
+{
+    double pixels = (double)p[BATCH] * (double)p[HEIGHT] * (double)p[WIDTH];
+    return conv_macs(p) <= MACS_MAX && 4 * pixels * (double)p[CIN] <= BYTES_MAX &&
+           4 * pixels * (double)p[COUT] / (double)(p[STRIDE] * p[STRIDE]) <= BYTES_MAX &&
+           p[KH] <= p[HEIGHT] && p[KW] <= p[WIDTH];
+}
+
+static void emit_conv(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    (void)op;
+    const int64_t dims[] = {p[BATCH], p[CIN], p[HEIGHT], p[WIDTH]};
+    int64_t dilation = p[EPILOGUE] == DILATED ? 2 : 1;
+    const char *y = conv(b, wl_onnx_input(b, WL_ONNX_FLOAT, dims, 4), p[CIN], p[COUT], p[GROUPS],
+                         p[KH], p[KW], p[STRIDE], dilation);
+    if (p[EPILOGUE] == RESIDUAL) {
+        int64_t h = (p[HEIGHT] - 1) / p[STRIDE] + 1, w = (p[WIDTH] - 1) / p[STRIDE] + 1;
+        y = wl_micro_binary(b, "Add", y, wl_micro_blocked_image(b, p[BATCH], p[COUT], h, w));
+    }
+    if (p[EPILOGUE] != PLAIN) {
+        y = wl_micro_unary(b, p[EPILOGUE] == SIGMOID ? "Sigmoid" : "Relu", y);
+    }
+    wl_onnx_output(b, y);
+}
+
+static void image(int32_t i, int64_t *p, double low, double high)
+{
+    p[BATCH] = PICK(i, 11, 1, 1, 1, 2, 4, 8);
+    p[HEIGHT] = spread(i, 2, low, high, 1);
+    p[WIDTH] = p[HEIGHT];
+    p[GROUPS] = 1;
+    p[KH] = p[KW] = 1;
+    p[STRIDE] = 1;
+}
+
+static bool design_window(int32_t i, int64_t *p)
+{
+    static const int64_t taps[][2] = {{3, 3}, {3, 3}, {3, 3}, {3, 3}, {3, 3}, {3, 3},
+                                      {5, 5}, {1, 7}, {7, 1}, {7, 7}, {3, 1}, {1, 3}};
+    int64_t at = (int64_t)(wl_micro_halton(i, 7) * 12);
+    image(i, p, 5, 140);
+    p[CIN] = spread(i, 3, 16, 640, 16);
+    p[COUT] = spread(i, 5, 16, 640, 16);
+    p[KH] = taps[at][0];
+    p[KW] = taps[at][1];
+    p[STRIDE] = p[KH] == p[KW] ? PICK(i, 13, 1, 1, 1, 2) : 1;
+    p[EPILOGUE] = PICK(i, 17, PLAIN, RELU, RELU, RESIDUAL);
+    if (p[EPILOGUE] == RELU && p[KH] == 3 && p[STRIDE] == 1 && i % 9 == 0) {
+        p[EPILOGUE] = DILATED;
+    }
+    return conv_fits(p);
+}
+
+static bool design_pointwise(int32_t i, int64_t *p)
+{
+    image(i, p, 4, 150);
+    p[CIN] = spread(i, 3, 16, 2300, 8);
+    p[COUT] = spread(i, 5, 8, 2300, 8);
+    p[STRIDE] = PICK(i, 13, 1, 1, 1, 1, 1, 1, 2);
+    p[EPILOGUE] = PICK(i, 17, PLAIN, PLAIN, RELU, RELU, RESIDUAL, SIGMOID);
+    return conv_fits(p);
+}
+
+/* Squeeze and excite: one pixel. */
+static bool design_pixel(int32_t i, int64_t *p)
+{
+    image(i, p, 1, 1.4);
+    p[CIN] = spread(i, 3, 16, 2300, 8);
+    p[COUT] = spread(i, 5, 8, 2300, 8);
+    p[EPILOGUE] = PICK(i, 17, PLAIN, RELU, SIGMOID);
+    return conv_fits(p);
+}
+
+static bool design_first(int32_t i, int64_t *p)
+{
+    image(i, p, 24, 420);
+    p[CIN] = PICK(i, 3, 3, 3, 3, 1, 4, 12);
+    p[COUT] = spread(i, 5, 16, 128, 16);
+    p[KH] = p[KW] = PICK(i, 7, 3, 3, 4, 5, 7, 7, 11);
+    p[STRIDE] = PICK(i, 13, 1, 2, 2, 4);
+    p[EPILOGUE] = RELU;
+    return conv_fits(p);
+}
+
+/* Patches that tile the image: ViT, Swin, ConvNeXt. */
+static bool design_patch(int32_t i, int64_t *p)
+{
+    image(i, p, 8, 60);
+    p[KH] = p[KW] = p[STRIDE] = PICK(i, 3, 2, 4, 4, 8, 16, 32);
+    p[HEIGHT] *= p[KH];
+    p[WIDTH] = p[HEIGHT];
+    p[CIN] = p[KH] > 2 ? 3 : spread(i, 7, 32, 512, 16);
+    p[COUT] = spread(i, 5, 64, 1024, 32);
+    p[EPILOGUE] = PLAIN;
+    return conv_fits(p) && p[HEIGHT] <= 512;
+}
+
+static bool design_depthwise(int32_t i, int64_t *p)
+{
+    image(i, p, 5, 150);
+    p[CIN] = spread(i, 3, 16, 2048, 8);
+    p[COUT] = p[GROUPS] = p[CIN];
+    p[KH] = p[KW] = PICK(i, 5, 3, 3, 3, 5, 5, 7);
+    p[STRIDE] = PICK(i, 13, 1, 1, 2);
+    p[EPILOGUE] = PICK(i, 17, PLAIN, RELU);
+    return conv_fits(p);
+}
+
+static bool design_grouped(int32_t i, int64_t *p)
+{
+    int64_t width = PICK(i, 3, 16, 16, 32, 32, 64, 4, 8, 24);
+    image(i, p, 6, 80);
+    p[GROUPS] = spread(i, 5, 2, 48, 1);
+    p[CIN] = p[COUT] = p[GROUPS] * width;
+    p[KH] = p[KW] = 3;
+    p[STRIDE] = PICK(i, 13, 1, 1, 2);
+    p[EPILOGUE] = RELU;
+    return conv_fits(p);
+}
+
+/* Channels that are no whole quads keep rows of pixels: image to columns, then a product. */
+static bool design_unblocked(int32_t i, int64_t *p)
+{
+    image(i, p, 6, 110);
+    p[CIN] = spread(i, 3, 18, 500, 2) | 2;
+    p[CIN] += p[CIN] % 4 == 0 ? 2 : 0;
+    p[COUT] = spread(i, 5, 16, 512, 2);
+    p[KH] = p[KW] = PICK(i, 7, 1, 1, 3, 3);
+    p[STRIDE] = PICK(i, 13, 1, 1, 1, 2);
+    p[EPILOGUE] = RELU;
+    return conv_fits(p);
+}
+
+/* One row or plane more: 1-D (speech) and 3-D (video) convolutions, which are never blocked. */
+static bool design_line(int32_t i, int64_t *p)
+{
+    image(i, p, 2, 2.1);
+    p[HEIGHT] = 1;
+    p[WIDTH] = spread(i, 2, 64, 6000, 1);
+    p[CIN] = spread(i, 3, 32, 768, 16);
+    p[COUT] = spread(i, 5, 32, 1024, 16);
+    p[KW] = PICK(i, 7, 1, 1, 2, 3, 3);
+    p[STRIDE] = 1;
+    p[EPILOGUE] = PLAIN;
+    return conv_fits(p);
+}
+
+static void emit_line(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    (void)op;
+    const int64_t dims[] = {p[BATCH], p[CIN], p[WIDTH]}, w[] = {p[COUT], p[CIN], p[KW]};
+    const int64_t bias[] = {p[COUT]}, kernel[] = {p[KW]};
+    struct wl_onnx_node *n =
+        wl_onnx_add(b, "Conv",
+                    (const char *[8]){wl_micro_fresh(b, dims, 3), wl_onnx_weight(b, w, 3),
+                                      wl_onnx_weight(b, bias, 1)});
+    wl_onnx_attr_ints(b, n, "kernel_shape", kernel, 1);
+    wl_onnx_output(b, wl_onnx_result(n));
+}
+
+static bool design_volume(int32_t i, int64_t *p)
+{
+    image(i, p, 7, 60);
+    p[BATCH] = 1;
+    p[GROUPS] = PICK(i, 11, 2, 4, 8); /* frames */
+    p[CIN] = PICK(i, 3, 3, 16, 32, 48, 64, 128, 256);
+    p[COUT] = spread(i, 5, 16, 256, 16);
+    p[KH] = p[KW] = PICK(i, 7, 1, 3, 3, 3);
+    p[STRIDE] = PICK(i, 13, 1, 1, 2); /* of the image alone */
+    p[EPILOGUE] = PICK(i, 17, 1, 3, 3); /* taps in time */
+    double macs = conv_macs(p) * (double)p[GROUPS] * (double)p[GROUPS] * (double)p[EPILOGUE];
+    return macs <= MACS_MAX;
+}
+
+static double volume_work(const int64_t *p)
+{
+    return conv_macs(p) * (double)(p[GROUPS] * p[GROUPS] * p[EPILOGUE]) / 5;
+}
+
+static void emit_volume(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    (void)op;
+    int64_t t = p[EPILOGUE], ph = (p[KH] - 1) / 2, pt = (t - 1) / 2;
+    const int64_t dims[] = {1, p[CIN], p[GROUPS], p[HEIGHT], p[WIDTH]};
+    const int64_t w[] = {p[COUT], p[CIN], t, p[KH], p[KW]}, bias[] = {p[COUT]};
+    const int64_t kernel[] = {t, p[KH], p[KW]}, strides[] = {1, p[STRIDE], p[STRIDE]};
+    const int64_t pads[] = {pt, ph, ph, pt, ph, ph};
+    struct wl_onnx_node *n =
+        wl_onnx_add(b, "Conv",
+                    (const char *[8]){wl_onnx_input(b, WL_ONNX_FLOAT, dims, 5),
+                                      wl_onnx_weight(b, w, 5), wl_onnx_weight(b, bias, 1)});
+    wl_onnx_attr_ints(b, n, "kernel_shape", kernel, 3);
+    wl_onnx_attr_ints(b, n, "strides", strides, 3);
+    wl_onnx_attr_ints(b, n, "pads", pads, 6);
+    wl_onnx_output(b, wl_micro_unary(b, "Relu", wl_onnx_result(n)));
+}
+
+static bool design_transposed(int32_t i, int64_t *p)
+{
+    image(i, p, 1, 64);
+    p[BATCH] = PICK(i, 11, 1, 1, 4);
+    p[CIN] = spread(i, 3, 16, 1024, 4);
+    p[COUT] = spread(i, 5, 3, 512, 1);
+    p[KH] = p[KW] = PICK(i, 7, 2, 4, 4);
+    p[STRIDE] = 2;
+    double macs = conv_macs(p) * 4; /* every input pixel meets every tap */
+    return macs <= MACS_MAX / 2;
+}
+
+static void emit_transposed(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    (void)op;
+    const int64_t dims[] = {p[BATCH], p[CIN], p[HEIGHT], p[WIDTH]};
+    const int64_t w[] = {p[CIN], p[COUT], p[KH], p[KW]}, bias[] = {p[COUT]};
+    const int64_t kernel[] = {p[KH], p[KW]}, strides[] = {2, 2};
+    int64_t pad = p[KH] == 4 ? 1 : 0;
+    const int64_t pads[] = {pad, pad, pad, pad};
+    struct wl_onnx_node *n =
+        wl_onnx_add(b, "ConvTranspose",
+                    (const char *[8]){wl_micro_fresh(b, dims, 4), wl_onnx_weight(b, w, 4),
+                                      wl_onnx_weight(b, bias, 1)});
+    wl_onnx_attr_ints(b, n, "kernel_shape", kernel, 2);
+    wl_onnx_attr_ints(b, n, "strides", strides, 2);
+    wl_onnx_attr_ints(b, n, "pads", pads, 4);
+    wl_onnx_output(b, wl_onnx_result(n));
+}
+
+/* ---- matrix products ----------------------------------------------------------------------------
+ * p: groups, m, n, k, form
+ */
+enum { GROUP, M, N, K, FORM };
+enum { MATMUL, GEMM, TRANSPOSED_RIGHT };
+
+static double product_macs(const int64_t *p)
+{
+    return (double)p[GROUP] * (double)p[M] * (double)p[N] * (double)p[K];
+}
+
+static double product_work(const int64_t *p)
+{
+    return product_macs(p) / 10 + 4.0 * (double)p[GROUP] *
+                                      (double)(p[M] * p[K] + p[K] * p[N] + p[M] * p[N]);
+}
+
+static bool product_fits(const int64_t *p, double weight_bytes_max)
+{
+    return product_macs(p) <= MACS_MAX &&
+           4.0 * (double)p[GROUP] * (double)p[N] * (double)p[K] <= weight_bytes_max &&
+           4.0 * (double)p[GROUP] * (double)p[M] * (double)(p[N] + p[K]) <= BYTES_MAX;
+}
+
+static bool design_gemm(int32_t i, int64_t *p)
+{
+    p[GROUP] = 1;
+    p[M] = spread(i, 2, 1, 4200, 1);
+    p[N] = spread(i, 3, 16, 5000, 8);
+    p[K] = spread(i, 5, 16, 5000, 8);
+    p[FORM] = PICK(i, 7, MATMUL, GEMM);
+    return product_fits(p, 1.0e8);
+}
+
+/* Classifiers and decoding: few rows, many weights. */
+static bool design_gemv(int32_t i, int64_t *p)
+{
+    p[GROUP] = 1;
+    p[M] = PICK(i, 2, 1, 1, 1, 1, 2, 4, 8, 8);
+    p[N] = spread(i, 3, 10, 51200, 2);
+    p[K] = spread(i, 5, 16, 9216, 8);
+    p[FORM] = PICK(i, 7, MATMUL, GEMM, GEMM);
+    return product_fits(p, 2.1e8);
+}
+
+static void emit_gemm(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    (void)op;
+    const int64_t x[] = {p[M], p[K]}, w[] = {p[K], p[N]}, wt[] = {p[N], p[K]}, bias[] = {p[N]};
+    const char *a = wl_micro_fresh(b, x, 2);
+    if (p[FORM] == MATMUL) {
+        wl_onnx_output(b, wl_micro_binary(b, "MatMul", a, wl_onnx_weight(b, w, 2)));
+        return;
+    }
+    struct wl_onnx_node *n = wl_onnx_add(
+        b, "Gemm", (const char *[8]){a, wl_onnx_weight(b, wt, 2), wl_onnx_weight(b, bias, 1)});
+    wl_onnx_attr_int(b, n, "transB", 1);
+    wl_onnx_output(b, wl_onnx_result(n));
+}
+
+/* Attention: products of two activations, one per head. */
+static bool design_heads(int32_t i, int64_t *p)
+{
+    int64_t head = PICK(i, 7, 32, 64, 64, 64, 128);
+    int64_t length = spread(i, 3, 16, 1500, 1);
+    bool scores = i % 2 == 0;
+    p[GROUP] = spread(i, 5, 1, 800, 1);
+    p[M] = i % 7 == 0 ? 1 : length;
+    p[N] = scores ? length : head;
+    p[K] = scores ? head : length;
+    p[FORM] = scores ? TRANSPOSED_RIGHT : MATMUL;
+    return product_fits(p, BYTES_MAX);
+}
+
+static void emit_heads(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    (void)op;
+    bool transposed = p[FORM] == TRANSPOSED_RIGHT;
+    const int64_t x[] = {1, p[GROUP], p[M], p[K]}, perm[] = {0, 1, 3, 2};
+    const int64_t y[] = {1, p[GROUP], transposed ? p[N] : p[K], transposed ? p[K] : p[N]};
+    const char *left = wl_micro_fresh(b, x, 4), *right = wl_micro_fresh(b, y, 4);
+    if (transposed) {
+        struct wl_onnx_node *t = wl_onnx_add(b, "Transpose", (const char *[8]){right});
+        wl_onnx_attr_ints(b, t, "perm", perm, 4);
+        right = wl_onnx_result(t);
+    }
+    wl_onnx_output(b, wl_micro_binary(b, "MatMul", left, right));
+}
+
+/* ---- recurrences ---------------------------------------------------------------------------------
+ * p: steps, batch, input size, hidden size
+ */
+static bool design_recurrent(int32_t i, int64_t *p)
+{
+    p[0] = spread(i, 2, 8, 256, 1);
+    p[1] = PICK(i, 7, 1, 1, 2, 8);
+    p[2] = spread(i, 3, 64, 1024, 32);
+    p[3] = spread(i, 5, 64, 1024, 32);
+    return (double)p[0] * (double)p[1] * (double)p[3] * (double)(p[2] + p[3]) * 4 <= MACS_MAX / 2;
+}
+
+static double recurrent_work(const int64_t *p)
+{
+    return (double)p[0] * (double)p[1] * (double)p[3] * (double)(p[2] + p[3]) / 2;
+}
+
+static void emit_recurrent(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    int64_t gates = op[0] == 'L' ? 4 : 3;
+    const int64_t x[] = {p[0], p[1], p[2]}, w[] = {1, gates * p[3], p[2]};
+    const int64_t r[] = {1, gates * p[3], p[3]}, bias[] = {1, 2 * gates * p[3]};
+    struct wl_onnx_node *n = wl_onnx_add(
+        b, op,
+        (const char *[8]){wl_micro_fresh(b, x, 3), wl_onnx_weight(b, w, 3),
+                          wl_onnx_weight(b, r, 3), wl_onnx_weight(b, bias, 2)});
+    wl_onnx_attr_int(b, n, "hidden_size", p[3]);
+    if (gates == 3) {
+        wl_onnx_attr_int(b, n, "linear_before_reset", 1);
+    }
+    wl_onnx_output(b, wl_onnx_result(n));
+}
+
+/* clang-format off */
+const struct wl_micro_kind wl_micro_products[] = {
+    {"pointwise convolution",  60, 420, design_pointwise,  emit_conv,       conv_work,      NULL},
+    {"convolution",            50, 360, design_window,     emit_conv,       conv_work,      NULL},
+    {"depthwise convolution",  40, 220, design_depthwise,  emit_conv,       conv_work,      NULL},
+    {"convolution of one pixel", 12, 70, design_pixel,     emit_conv,       conv_work,      NULL},
+    {"first convolution",      14,  70, design_first,      emit_conv,       conv_work,      NULL},
+    {"patch convolution",       8,  30, design_patch,      emit_conv,       conv_work,      NULL},
+    {"grouped convolution",    14,  90, design_grouped,    emit_conv,       conv_work,      NULL},
+    {"unblocked convolution",  12,  70, design_unblocked,  emit_conv,       conv_work,      NULL},
+    {"1-D convolution",         8,  50, design_line,       emit_line,       conv_work,      NULL},
+    {"3-D convolution",         8,  50, design_volume,     emit_volume,     volume_work,    NULL},
+    {"transposed convolution",  8,  40, design_transposed, emit_transposed, conv_work,      NULL},
+    {"matrix product",         40, 260, design_gemm,       emit_gemm,       product_work,   NULL},
+    {"few rows",               16,  90, design_gemv,       emit_gemm,       product_work,   NULL},
+    {"product per head",       24, 140, design_heads,      emit_heads,      product_work,   NULL},
+    {"LSTM",                    4,  16, design_recurrent,  emit_recurrent,  recurrent_work, "LSTM"},
+    {"GRU",                     4,  16, design_recurrent,  emit_recurrent,  recurrent_work, "GRU"},
+    {NULL, 0, 0, NULL, NULL, NULL, NULL},
+};
+/* clang-format on */

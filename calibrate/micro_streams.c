@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * calibrate/micro_streams.c: everything but products: element-wise arithmetic with and without
+ * broadcasting, activations as exporters write them out, normalisations, pooling, copies. Also what
+ * surrounds kernels: layout changes and views come with the images.
+ */
+#include "micro.h"
+
+#define BYTES_MAX 3.2e7
+#define PICK WL_MICRO_PICK
+#define spread wl_micro_spread
+#define unary wl_micro_unary
+#define binary wl_micro_binary
+
+/* p of all kinds: a tensor's dims p[0..3] (unused ones 1), then what the kind adds. */
+enum { D0, D1, D2, D3, FORM, TAPS, STRIDE };
+
+static double elements(const int64_t *p)
+{
+    return (double)p[D0] * (double)p[D1] * (double)p[D2] * (double)p[D3];
+}
+
+static double stream_work(const int64_t *p)
+{
+    return 12 * elements(p);
+}
+
+static bool fits(const int64_t *p)
+{
+    return 4 * elements(p) <= BYTES_MAX;
+}
+
+/* A matrix of tokens: rows x features. */
+static bool design_rows(int32_t i, int64_t *p)
+{
+    p[D0] = 1;
+    p[D1] = spread(i, 2, 1, 12000, 1);
+    p[D2] = spread(i, 3, 32, 4096, 8);
+    p[D3] = 1;
+    return fits(p);
+}
+
+static bool design_image(int32_t i, int64_t *p)
+{
+    p[D0] = PICK(i, 7, 1, 1, 1, 4, 8);
+    p[D1] = spread(i, 3, 16, 1024, 16);
+    p[D2] = p[D3] = spread(i, 2, 4, 130, 1);
+    return fits(p);
+}
+
+/* Heads x rows x columns of attention. */
+static bool design_scores(int32_t i, int64_t *p)
+{
+    p[D0] = 1;
+    p[D1] = spread(i, 2, 1, 800, 1);
+    p[D2] = spread(i, 3, 1, 1500, 1);
+    p[D3] = spread(i, 5, 16, 1500, 1);
+    return fits(p);
+}
+
+static const char *tensor(struct wl_onnx *b, const int64_t *p)
+{
+    return wl_micro_fresh(b, p, 4);
+}
+
+static const char *tokens(struct wl_onnx *b, const int64_t *p)
+{
+    return wl_micro_fresh(b, p, 3);
+}
+
+/* ---- element-wise ------------------------------------------------------------------------------- */
+
+static void emit_unary(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    wl_onnx_output(b, unary(b, op, tokens(b, p)));
+}
+
+static void emit_binary(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    const char *x = tokens(b, p);
+    wl_onnx_output(b, binary(b, op, x, wl_onnx_input(b, WL_ONNX_FLOAT, p, 3)));
+}
+
+/* The second operand has one row: a bias. */
+static void emit_bias(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    wl_onnx_output(b, binary(b, op, tokens(b, p), wl_onnx_weight(b, &p[D2], 1)));
+}
+
+static void emit_scalar(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    wl_onnx_output(b, binary(b, op, tokens(b, p), wl_onnx_scalar(b, 0.7F)));
+}
+
+/* One factor per channel of an image of rows of pixels: squeeze and excite. */
+static void emit_channel(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    const int64_t one[] = {p[D0], p[D1], 1, 1};
+    const char *x = tensor(b, p);
+    wl_onnx_output(b, binary(b, op, x, wl_onnx_input(b, WL_ONNX_FLOAT, one, 4)));
+}
+
+/* Four dims against the last two: a mask or a positional bias. */
+static void emit_mask(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    wl_onnx_output(b, binary(b, op, tensor(b, p), wl_onnx_weight(b, &p[D2], 2)));
+}
+
+static void emit_gelu(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    (void)op;
+    const char *x = tokens(b, p);
+    const char *e = unary(b, "Erf", binary(b, "Div", x, wl_onnx_scalar(b, 1.41421354F)));
+    const char *y = binary(b, "Mul", x, binary(b, "Add", e, wl_onnx_scalar(b, 1)));
+    wl_onnx_output(b, binary(b, "Mul", y, wl_onnx_scalar(b, 0.5F)));
+}
+
+/* x sigmoid(x), on rows of pixels. */
+static void emit_silu(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    (void)op;
+    const char *x = tensor(b, p);
+    wl_onnx_output(b, binary(b, "Mul", x, unary(b, "Sigmoid", x)));
+}
+
+static void emit_quick_gelu(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    (void)op;
+    const char *x = tokens(b, p);
+    const char *s = unary(b, "Sigmoid", binary(b, "Mul", x, wl_onnx_scalar(b, 1.702F)));
+    wl_onnx_output(b, binary(b, "Mul", x, s));
+}
+
+static void emit_gelu_tanh(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    (void)op;
+    const char *x = tokens(b, p);
+    const char *cube = binary(b, "Pow", x, wl_onnx_scalar(b, 3));
+    const char *in = binary(b, "Add", x, binary(b, "Mul", cube, wl_onnx_scalar(b, 0.044715F)));
+    const char *t = unary(b, "Tanh", binary(b, "Mul", in, wl_onnx_scalar(b, 0.797884583F)));
+    const char *half = binary(b, "Mul", x, wl_onnx_scalar(b, 0.5F));
+    wl_onnx_output(b, binary(b, "Mul", half, binary(b, "Add", t, wl_onnx_scalar(b, 1))));
+}
+
+/* ---- on blocks of channels ---------------------------------------------------------------------- */
+
+static const char *blocked(struct wl_onnx *b, const int64_t *p)
+{
+    return wl_micro_blocked_image(b, p[D0], p[D1], p[D2], p[D3]);
+}
+
+static void emit_blocked_unary(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    wl_onnx_output(b, unary(b, op, blocked(b, p)));
+}
+
+/* Both sides are read again, so that nothing joins the convolutions that made them. */
+static void emit_blocked_binary(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    const char *x = blocked(b, p), *y = blocked(b, p);
+    wl_onnx_output(b, binary(b, op, x, y));
+    wl_onnx_output(b, unary(b, "GlobalAveragePool", x));
+    wl_onnx_output(b, unary(b, "GlobalAveragePool", y));
+}
+
+static void emit_blocked_silu(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    (void)op;
+    const char *x = blocked(b, p);
+    wl_onnx_output(b, binary(b, "Mul", x, unary(b, "Sigmoid", x)));
+}
+
+static void emit_blocked_channel(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    const int64_t one[] = {p[D0], p[D1], 1, 1};
+    const char *x = blocked(b, p);
+    wl_onnx_output(b, binary(b, op, x, wl_onnx_input(b, WL_ONNX_FLOAT, one, 4)));
+}
+
+static void emit_blocked_concat(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    const char *x = blocked(b, p), *y = blocked(b, p);
+    struct wl_onnx_node *n = wl_onnx_add(b, op, (const char *[8]){x, y});
+    wl_onnx_attr_int(b, n, "axis", 1);
+    wl_onnx_output(b, wl_onnx_result(n));
+}
+
+static bool design_pool(int32_t i, int64_t *p)
+{
+    (void)design_image(i, p);
+    p[D2] = p[D3] = spread(i, 2, 7, 130, 1);
+    p[TAPS] = PICK(i, 5, 2, 3, 3, 5);
+    p[STRIDE] = p[TAPS] == 5 ? 1 : PICK(i, 11, 2, 2, 1);
+    return fits(p);
+}
+
+static void pool(struct wl_onnx *b, const char *op, const char *x, const int64_t *p)
+{
+    struct wl_onnx_node *n = wl_onnx_add(b, op, (const char *[8]){x});
+    wl_micro_window_attrs(b, n, p[TAPS], p[TAPS], p[STRIDE], 1);
+    wl_onnx_output(b, wl_onnx_result(n));
+}
+
+static void emit_blocked_pool(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    pool(b, op, blocked(b, p), p);
+}
+
+static void emit_pool(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    const int64_t odd[] = {p[D0], p[D1] + 2, p[D2], p[D3]};
+    pool(b, op, wl_micro_fresh(b, odd, 4), p);
+}
+
+static void emit_image(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    wl_onnx_output(b, unary(b, op, tensor(b, p)));
+}
+
+/* ---- rows --------------------------------------------------------------------------------------- */
+
+static void emit_softmax(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    struct wl_onnx_node *n = wl_onnx_add(b, op, (const char *[8]){tensor(b, p)});
+    wl_onnx_attr_int(b, n, "axis", -1);
+    wl_onnx_output(b, wl_onnx_result(n));
+}
+
+static void emit_layernorm(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    struct wl_onnx_node *n =
+        wl_onnx_add(b, op,
+                    (const char *[8]){tokens(b, p), wl_onnx_weight(b, &p[D2], 1),
+                                      wl_onnx_weight(b, &p[D2], 1)});
+    wl_onnx_attr_int(b, n, "axis", -1);
+    wl_onnx_output(b, wl_onnx_result(n));
+}
+
+static const char *mean_of_last(struct wl_onnx *b, const char *x)
+{
+    const int64_t last[] = {-1};
+    struct wl_onnx_node *n = wl_onnx_add(b, "ReduceMean", (const char *[8]){x});
+    wl_onnx_attr_ints(b, n, "axes", last, 1);
+    return wl_onnx_result(n);
+}
+
+static void emit_rmsnorm(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    (void)op;
+    const char *x = tokens(b, p);
+    const char *square = binary(b, "Pow", x, wl_onnx_scalar(b, 2));
+    const char *v = binary(b, "Add", mean_of_last(b, square), wl_onnx_scalar(b, 1e-6F));
+    const char *y = binary(b, "Div", x, unary(b, "Sqrt", v));
+    wl_onnx_output(b, binary(b, "Mul", y, wl_onnx_weight(b, &p[D2], 1)));
+}
+
+static void emit_mean(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    (void)op;
+    wl_onnx_output(b, mean_of_last(b, tokens(b, p)));
+}
+
+static void emit_image_norm(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    const char *c = wl_onnx_weight(b, &p[D1], 1), *d = wl_onnx_weight(b, &p[D1], 1);
+    const char *x = tensor(b, p);
+    if (op[0] == 'I') {
+        wl_onnx_output(b, wl_onnx_result(wl_onnx_add(b, op, (const char *[8]){x, c, d})));
+        return;
+    }
+    const char *mean = wl_onnx_weight(b, &p[D1], 1), *var = wl_onnx_weight(b, &p[D1], 1);
+    const char *const in[8] = {x, c, d, mean, var};
+    wl_onnx_output(b, wl_onnx_result(wl_onnx_add(b, op, in)));
+}
+
+/* ---- copies ------------------------------------------------------------------------------------- */
+
+/* FORM: heads, back from heads, last two axes, image to tokens, channels last, channels first */
+static bool design_transpose(int32_t i, int64_t *p)
+{
+    p[FORM] = i % 5;
+    p[D0] = PICK(i, 7, 1, 1, 4, 8);
+    p[D1] = p[FORM] < 2 ? spread(i, 3, 4, 1000, 1) : spread(i, 3, 16, 1024, 16);
+    p[D2] = p[FORM] < 2 ? PICK(i, 11, 3, 4, 8, 12, 16, 24) : spread(i, 2, 7, 120, 1);
+    p[D3] = p[FORM] < 2 ? PICK(i, 5, 32, 64, 64, 64, 128) : p[D2];
+    return fits(p);
+}
+
+static void emit_transpose(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    static const int64_t perms[5][4] = {
+        {0, 2, 1, 3}, {0, 2, 3, 1}, {0, 2, 3, 1}, {0, 3, 1, 2}, {0, 1, 3, 2}};
+    struct wl_onnx_node *n = wl_onnx_add(b, op, (const char *[8]){tensor(b, p)});
+    wl_onnx_attr_ints(b, n, "perm", perms[p[FORM]], 4);
+    wl_onnx_output(b, unary(b, "Neg", wl_onnx_result(n)));
+}
+
+/* FORM: the axis */
+static bool design_copy(int32_t i, int64_t *p)
+{
+    (void)design_image(i, p);
+    p[FORM] = PICK(i, 11, 1, 1, 2, 3);
+    return fits(p);
+}
+
+static void emit_concat(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    struct wl_onnx_node *n = wl_onnx_add(b, op, (const char *[8]){tensor(b, p), tensor(b, p)});
+    wl_onnx_attr_int(b, n, "axis", p[FORM]);
+    wl_onnx_output(b, wl_onnx_result(n));
+}
+
+static void emit_slice(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    int64_t half = p[p[FORM]] / 2 > 0 ? p[p[FORM]] / 2 : 1;
+    const int64_t zero[] = {0}, end[] = {half}, axis[] = {p[FORM]};
+    const char *const in[8] = {tensor(b, p), wl_onnx_ints(b, zero, 1), wl_onnx_ints(b, end, 1),
+                               wl_onnx_ints(b, axis, 1)};
+    wl_onnx_output(b, wl_onnx_result(wl_onnx_add(b, op, in)));
+}
+
+/* Rows of a table by index: an embedding. */
+static void emit_gather(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    const int64_t table[] = {4000, p[D2]}, index[] = {p[D0], p[D1]};
+    const char *const in[8] = {wl_onnx_weight(b, table, 2),
+                               wl_onnx_input(b, WL_ONNX_INT64, index, 2)};
+    wl_onnx_output(b, wl_onnx_result(wl_onnx_add(b, op, in)));
+}
+
+static void emit_pad(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    const int64_t pads[] = {0, 0, 1, 1, 0, 0, 1, 1};
+    const char *const in[8] = {tensor(b, p), wl_onnx_ints(b, pads, 8)};
+    wl_onnx_output(b, unary(b, "Neg", wl_onnx_result(wl_onnx_add(b, op, in))));
+}
+
+static void emit_expand(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    const int64_t one[] = {p[D0], p[D1], 1, p[D3]}, all[] = {p[D0], p[D1], p[D2], p[D3]};
+    const char *const in[8] = {wl_micro_fresh(b, one, 4), wl_onnx_ints(b, all, 4)};
+    wl_onnx_output(b, wl_onnx_result(wl_onnx_add(b, op, in)));
+}
+
+static bool design_depth(int32_t i, int64_t *p)
+{
+    (void)design_image(i, p);
+    p[D1] = 4 * PICK(i, 3, 1, 3, 12, 16, 64);
+    return fits(p);
+}
+
+static void emit_depth(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    struct wl_onnx_node *n = wl_onnx_add(b, op, (const char *[8]){tensor(b, p)});
+    wl_onnx_attr_int(b, n, "blocksize", 2);
+    wl_onnx_output(b, wl_onnx_result(n));
+}
+
+/* A view between two kernels. */
+static void emit_view(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    const int64_t flat[] = {-1};
+    const char *const in[8] = {tokens(b, p), wl_onnx_ints(b, flat, 1)};
+    wl_onnx_output(b, unary(b, "Neg", wl_onnx_result(wl_onnx_add(b, op, in))));
+}
+
+/* clang-format off */
+#define ROWS(op, quick, full, emit) {op, quick, full, design_rows, emit, stream_work, op}
+#define IMAGE(op, quick, full, emit) {op, quick, full, design_image, emit, stream_work, op}
+const struct wl_micro_kind wl_micro_streams[] = {
+    ROWS("Relu", 5, 14, emit_unary),       ROWS("Sigmoid", 5, 14, emit_unary),
+    ROWS("Tanh", 5, 14, emit_unary),       ROWS("Erf", 4, 12, emit_unary),
+    ROWS("Exp", 4, 12, emit_unary),        ROWS("Sqrt", 4, 12, emit_unary),
+    ROWS("Log", 3, 8, emit_unary),         ROWS("HardSwish", 4, 12, emit_unary),
+    ROWS("HardSigmoid", 4, 12, emit_unary),ROWS("LeakyRelu", 4, 12, emit_unary),
+    ROWS("Softplus", 3, 8, emit_unary),    ROWS("Sin", 3, 8, emit_unary),
+    ROWS("Cos", 3, 8, emit_unary),         ROWS("Abs", 3, 8, emit_unary),
+    ROWS("Add", 6, 20, emit_binary),       ROWS("Mul", 6, 20, emit_binary),
+    ROWS("Sub", 4, 12, emit_binary),       ROWS("Div", 4, 12, emit_binary),
+    ROWS("Max", 3, 8, emit_binary),        ROWS("Pow", 3, 8, emit_binary),
+    ROWS("Add", 6, 24, emit_bias),         ROWS("Mul", 4, 16, emit_bias),
+    ROWS("Sub", 3, 8, emit_bias),          ROWS("Div", 3, 8, emit_bias),
+    ROWS("Add", 4, 14, emit_scalar),       ROWS("Mul", 4, 14, emit_scalar),
+    ROWS("Div", 3, 8, emit_scalar),        ROWS("Pow", 3, 10, emit_scalar),
+    IMAGE("Mul", 6, 24, emit_channel),     IMAGE("Add", 3, 12, emit_channel),
+    IMAGE("Sub", 2, 8, emit_channel),      IMAGE("Div", 2, 8, emit_channel),
+    {"Add of a mask", 4, 20, design_scores, emit_mask, stream_work, "Add"},
+    {"GELU",        5, 20, design_rows,  emit_gelu,       stream_work, NULL},
+    {"GELU by tanh",4, 14, design_rows,  emit_gelu_tanh,  stream_work, NULL},
+    {"quick GELU",  4, 14, design_rows,  emit_quick_gelu, stream_work, NULL},
+    {"SiLU",        5, 18, design_image, emit_silu,       stream_work, NULL},
+    IMAGE("Relu", 4, 16, emit_blocked_unary),    IMAGE("Sigmoid", 4, 14, emit_blocked_unary),
+    IMAGE("HardSwish", 4, 14, emit_blocked_unary), IMAGE("Tanh", 2, 8, emit_blocked_unary),
+    IMAGE("Add", 5, 20, emit_blocked_binary),    IMAGE("Mul", 4, 14, emit_blocked_binary),
+    {"SiLU, blocked", 5, 20, design_image, emit_blocked_silu, stream_work, NULL},
+    IMAGE("Mul", 5, 20, emit_blocked_channel),   IMAGE("Concat", 5, 24, emit_blocked_concat),
+    {"MaxPool",     6, 28, design_pool,  emit_blocked_pool, stream_work, "MaxPool"},
+    {"AveragePool", 5, 20, design_pool,  emit_blocked_pool, stream_work, "AveragePool"},
+    {"MaxPool",     3, 12, design_pool,  emit_pool,         stream_work, "MaxPool"},
+    {"AveragePool", 3, 12, design_pool,  emit_pool,         stream_work, "AveragePool"},
+    IMAGE("GlobalAveragePool", 5, 20, emit_blocked_unary),
+    IMAGE("GlobalAveragePool", 3, 14, emit_image),
+    {"Softmax",     6, 30, design_scores, emit_softmax, stream_work, "Softmax"},
+    {"LogSoftmax",  3, 8,  design_scores, emit_softmax, stream_work, "LogSoftmax"},
+    ROWS("LayerNormalization", 6, 26, emit_layernorm),
+    {"RMS norm",    4, 18, design_rows,  emit_rmsnorm, stream_work, NULL},
+    {"mean of rows", 4, 14, design_rows, emit_mean,    stream_work, NULL},
+    IMAGE("InstanceNormalization", 4, 16, emit_image_norm),
+    IMAGE("BatchNormalization", 4, 16, emit_image_norm),
+    {"Transpose",  15, 70, design_transpose, emit_transpose, stream_work, "Transpose"},
+    {"Concat",      8, 34, design_copy, emit_concat, stream_work, "Concat"},
+    {"Slice",       8, 34, design_copy, emit_slice,  stream_work, "Slice"},
+    ROWS("Gather", 4, 16, emit_gather),
+    IMAGE("Pad", 4, 14, emit_pad),
+    IMAGE("Expand", 3, 10, emit_expand),
+    {"DepthToSpace", 3, 8, design_depth, emit_depth, stream_work, "DepthToSpace"},
+    ROWS("Reshape", 3, 6, emit_view),
+    {NULL, 0, 0, NULL, NULL, NULL, NULL},
+};
+/* clang-format on */
+
+const struct wl_micro_kind *wl_micro_kind_at(int32_t i)
+{
+    int32_t products = 0;
+    while (wl_micro_products[products].name != NULL) {
+        products++;
+    }
+    const struct wl_micro_kind *k =
+        i < products ? &wl_micro_products[i] : &wl_micro_streams[i - products];
+    return k->name != NULL ? k : NULL;
+}

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * calibrate/onnxruntime.c: framework onnxruntime. The designed kernels (micro*.c) are packed into
+ * ONNX files of about equal time; ONNX Runtime executes and profiles each; what wattline's own
+ * partition says of the same file names and sizes the rows. So a row is what a prediction looks for.
+ *
+ * What profiling itself costs per kernel is measured first, on a chain of trivial kernels with and
+ * without it, and taken off every time: rows are as in a run without profiling, dispatch included.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "frontend.h"
+#include "kernels.h"
+#include "micro.h"
+#include "ort.h"
+#include "zoo.h"
+
+#define PACK_WORK 6.0e7 /* of one file, in the unit of wl_micro_kind.work: some milliseconds */
+#define PACK_CELLS 40
+#define CHAIN 200 /* kernels of the trivial chain */
+#define TRIVIAL 16 /* elements */
+#define RUN_SECONDS 0.12
+#define RUNS_MIN 7
+
+struct cell {
+    const struct wl_micro_kind *kind;
+    int64_t p[WL_MICRO_SIZES];
+    double work;
+};
+
+struct run {
+    struct wl_bench *bench;
+    struct wl_registry registry;
+    const struct wl_runtime *runtime;
+    struct wl_ort ort;
+    struct wl_arena scratch; /* of one file */
+    char folder[64];
+    char graph_path[96], model_path[96];
+    double profile_cost_s; /* per kernel, at the thread count that runs */
+};
+
+/* ---- one file ----------------------------------------------------------------------------------- */
+
+/* What wattline makes of a file: the kernels that its rows are named after. */
+struct analysed {
+    struct wl_model model;
+    struct wl_partition partition;
+    struct wl_kernels kernels;
+};
+
+static wl_status analyse(struct run *r, struct analysed *a, struct wl_error *err)
+{
+    static const struct wl_precision_policy native = {WL_PREC_NATIVE, WL_PREC_NATIVE,
+                                                      WL_PREC_NATIVE};
+    struct wl_frontend_options options = {0};
+    struct wl_partition_options how = {.fusion = r->runtime->fusion};
+    WL_TRY(wl_model_load(r->graph_path, &options, &a->model, err));
+    wl_status status = wl_ops_count(&a->model.graph, err);
+    if (status == WL_OK) {
+        status = wl_partition_run(&a->model.graph, &how, &a->model.arena, &a->partition, err);
+    }
+    if (status == WL_OK) {
+        status = wl_kernels_describe(&a->partition, r->runtime, &native, &a->model.arena,
+                                     &a->kernels, err);
+    }
+    if (status != WL_OK) {
+        wl_model_done(&a->model);
+    }
+    return status;
+}
+
+static int32_t find_node(const struct wl_graph *g, const char *name)
+{
+    for (int32_t i = 0; name != NULL && i < g->node_count; i++) {
+        if (wl_str_is(g->nodes[i].name, name)) {
+            return i;
+        }
+    }
+    return WL_NONE;
+}
+
+/* Writes the graph and a runnable copy of it. */
+static wl_status write_files(struct run *r, struct wl_onnx *b, struct wl_error *err)
+{
+    struct wl_materialized made;
+    WL_TRY(wl_onnx_write(b, r->graph_path, err));
+    return wl_materialize(r->graph_path, r->model_path, 1, &made, err);
+}
+
+static wl_status execute(struct run *r, int32_t threads, bool wall, struct wl_ort_result *out,
+                         struct wl_error *err)
+{
+    struct wl_ort_job job = {.model = r->model_path,
+                             .threads = threads,
+                             .seconds = RUN_SECONDS,
+                             .min_runs = RUNS_MIN,
+                             .wall = wall,
+                             .profile = true};
+    return wl_ort_run(&r->ort, &job, &r->scratch, out, err);
+}
+
+/* ---- rows ---------------------------------------------------------------------------------------- */
+
+static struct wl_bench_row plain_row(const char *operation, int32_t threads)
+{
+    return (struct wl_bench_row){
+        .operation = operation,
+        .precision = WL_PREC_FP32,
+        .threads = threads,
+        .sizes = {.groups = 1, .m = 1, .n = 1, .k = 1, .window = 1, .stride = 1, .width = 1}};
+}
+
+/* Less than a third of what the profile says is never left. */
+static double without_profile(const struct run *r, double time_s)
+{
+    return fmax(time_s - r->profile_cost_s, time_s / 3);
+}
+
+static void add_times(const struct run *r, struct wl_bench_row *row, const struct wl_ort_kernel *k)
+{
+    row->time_s += without_profile(r, k->time_s);
+    row->min_s += without_profile(r, k->min_s);
+    row->max_s += without_profile(r, k->max_s);
+    row->runs = k->runs;
+}
+
+static wl_status add_row(struct run *r, const struct wl_bench_row *row, struct wl_error *err)
+{
+    bool known = wl_bench_has(r->bench, row->operation, row->precision, row->threads, &row->sizes);
+    return known || !(row->time_s > 0) ? WL_OK : wl_bench_add(r->bench, row, err);
+}
+
+/* Layout changes and views are rows of their own: seconds of one, by elements. */
+static wl_status add_surroundings(struct run *r, const struct wl_ort_kernel *k, int32_t threads,
+                                  bool view, struct wl_error *err)
+{
+    bool in = strcmp(k->op, "ReorderInput") == 0;
+    const char *name = view ? WL_KERNEL_VIEW : in ? WL_KERNEL_REORDER_IN : WL_KERNEL_REORDER_OUT;
+    struct wl_bench_row row = plain_row(name, threads);
+    if (!view) {
+        row.sizes.n = k->elements;
+        row.sizes.width = k->columns;
+        row.sizes.bytes = 8 * k->elements;
+    }
+    add_times(r, &row, k);
+    return add_row(r, &row, err);
+}
+
+/* Kernels of one subgraph are added up: a runtime may have split what the profile joins. */
+static wl_status add_kernels(struct run *r, const struct analysed *a,
+                             const struct wl_ort_result *result, int32_t threads,
+                             struct wl_error *err)
+{
+    int32_t count = a->partition.count;
+    struct wl_bench_row *rows = WL_ARRAY(&r->scratch, struct wl_bench_row, count);
+    WL_TRY_PTR(rows, err);
+    for (int32_t i = 0; i < count; i++) {
+        const struct wl_kernel *k = &a->kernels.items[i];
+        rows[i] = plain_row(k->operations[0], threads);
+        rows[i].sizes = k->sizes;
+    }
+    for (int32_t i = 0; i < result->kernel_count; i++) {
+        const struct wl_ort_kernel *k = &result->kernels[i];
+        int32_t node = find_node(&a->model.graph, k->node);
+        int32_t own = node == WL_NONE ? WL_NONE : a->partition.subgraph_of[node];
+        bool reorder = strncmp(k->op, "Reorder", 7) == 0;
+        if (reorder || (node != WL_NONE && own == WL_NONE)) {
+            WL_TRY(add_surroundings(r, k, threads, !reorder, err));
+        } else if (own != WL_NONE) {
+            add_times(r, &rows[own], k);
+        }
+    }
+    for (int32_t i = 0; i < count; i++) {
+        WL_TRY(add_row(r, &rows[i], err));
+    }
+    return WL_OK;
+}
+
+static bool all_known(const struct run *r, const struct analysed *a, int32_t threads)
+{
+    for (int32_t i = 0; i < a->partition.count; i++) {
+        const struct wl_kernel *k = &a->kernels.items[i];
+        if (!wl_bench_has(r->bench, k->operations[0], WL_PREC_FP32, threads, &k->sizes)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- what surrounds kernels ------------------------------------------------------------------------ */
+
+static wl_status run_chain(struct run *r, int32_t kernels, int64_t elements, int32_t threads,
+                           struct wl_ort_result *out, struct wl_error *err)
+{
+    wl_arena_reset(&r->scratch, (struct wl_arena_mark){0});
+    struct wl_onnx *b = wl_onnx_new(&r->scratch);
+    WL_TRY_PTR(b, err);
+    const char *x = wl_onnx_input(b, WL_ONNX_FLOAT, &elements, 1);
+    for (int32_t i = 0; i < kernels; i++) {
+        x = wl_micro_unary(b, i % 2 == 0 ? "Neg" : "Abs", x);
+    }
+    wl_onnx_output(b, x);
+    WL_TRY(write_files(r, b, err));
+    return execute(r, threads, true, out, err);
+}
+
+static double wall_of(struct wl_ort_result *result)
+{
+    struct wl_bench_row row = {0};
+    wl_bench_times(result->wall_s, result->wall_count, &row);
+    return row.time_s;
+}
+
+static double kernels_of(const struct wl_ort_result *result)
+{
+    double s = 0;
+    for (int32_t i = 0; i < result->kernel_count; i++) {
+        s += result->kernels[i].time_s;
+    }
+    return s;
+}
+
+/* What an inference costs beside its kernels: the call, and results to the caller by bytes. */
+static wl_status measure_call(struct run *r, int32_t threads, struct wl_error *err)
+{
+    static const int64_t elements[] = {TRIVIAL, 4096, 65536, 400000, 1500000, 6000000};
+    for (size_t i = 0; i < WL_ARRAY_LEN(elements); i++) {
+        struct wl_ort_result result;
+        WL_TRY(run_chain(r, 1, elements[i], threads, &result, err));
+        struct wl_bench_row row = plain_row(WL_KERNEL_CALL, threads);
+        row.sizes.n = (double)elements[i];
+        row.sizes.bytes = 4 * row.sizes.n;
+        double kernel_s = without_profile(r, kernels_of(&result));
+        double wall_s = wall_of(&result);
+        row.time_s = fmax(wall_s - kernel_s, wall_s / 100);
+        row.min_s = row.max_s = row.time_s;
+        row.runs = result.wall_count;
+        WL_TRY(add_row(r, &row, err));
+    }
+    return WL_OK;
+}
+
+/* Profiled seconds per trivial kernel less its share of a run without profiling. */
+static wl_status measure_profile_cost(struct run *r, int32_t threads, struct wl_error *err)
+{
+    struct wl_ort_result one, many;
+    r->profile_cost_s = 0;
+    WL_TRY(run_chain(r, 1, TRIVIAL, threads, &one, err));
+    double single_s = wall_of(&one);
+    WL_TRY(run_chain(r, CHAIN, TRIVIAL, threads, &many, err));
+    double own_s = (wall_of(&many) - single_s) / (CHAIN - 1);
+    double profiled_s = kernels_of(&many) / CHAIN;
+    r->profile_cost_s = fmax(profiled_s - own_s, 0);
+    return WL_OK;
+}
+
+/* ---- the grid -------------------------------------------------------------------------------------- */
+
+static int by_work(const void *a, const void *b)
+{
+    double x = ((const struct cell *)a)->work, y = ((const struct cell *)b)->work;
+    return (x > y) - (x < y);
+}
+
+static wl_status design(struct wl_bench *b, struct cell **out, int32_t *count, struct wl_error *err)
+{
+    int32_t capacity = 0;
+    const struct wl_micro_kind *k = NULL;
+    for (int32_t i = 0; (k = wl_micro_kind_at(i)) != NULL; i++) {
+        capacity += b->options.quick ? k->quick : k->full;
+    }
+    *out = WL_ARRAY(&b->arena, struct cell, capacity);
+    WL_TRY_PTR(*out, err);
+    *count = 0;
+    for (int32_t i = 0; (k = wl_micro_kind_at(i)) != NULL; i++) {
+        int32_t tried = b->options.quick ? k->quick : k->full;
+        for (int32_t d = 0; d < tried; d++) {
+            struct cell *c = &(*out)[*count];
+            *c = (struct cell){.kind = k};
+            if (k->design(d, c->p)) {
+                c->work = k->work(c->p);
+                (*count)++;
+            }
+        }
+    }
+    qsort(*out, (size_t)*count, sizeof(**out), by_work);
+    return WL_OK;
+}
+
+/* Cells from `first` on that fit into one file. */
+static int32_t pack(const struct cell *cells, int32_t first, int32_t count)
+{
+    double work = 0;
+    int32_t n = 0;
+    while (first + n < count && n < PACK_CELLS && (n == 0 || work + cells[first + n].work < PACK_WORK)) {
+        work += cells[first + n].work;
+        n++;
+    }
+    return n;
+}
+
+static wl_status emit_cells(struct run *r, const struct cell *cells, int32_t first, int32_t n,
+                            struct wl_error *err)
+{
+    struct wl_onnx *b = wl_onnx_new(&r->scratch);
+    WL_TRY_PTR(b, err);
+    for (int32_t i = 0; i < n; i++) {
+        const char *prefix = wl_arena_printf(&r->scratch, "c%d_", first + i);
+        WL_TRY_PTR(prefix, err);
+        wl_onnx_prefix(b, prefix);
+        cells[first + i].kind->emit(b, cells[first + i].kind->op, cells[first + i].p);
+    }
+    return write_files(r, b, err);
+}
+
+static wl_status run_file(struct run *r, const struct cell *cells, int32_t first, int32_t n,
+                          int32_t threads, struct wl_error *err)
+{
+    struct analysed a;
+    struct wl_ort_result result;
+    wl_arena_reset(&r->scratch, (struct wl_arena_mark){0});
+    WL_TRY(emit_cells(r, cells, first, n, err));
+    WL_TRY(analyse(r, &a, err));
+    wl_status status = WL_OK;
+    if (!all_known(r, &a, threads)) {
+        status = execute(r, threads, false, &result, err);
+        if (status == WL_OK) {
+            status = add_kernels(r, &a, &result, threads, err);
+        }
+    }
+    wl_model_done(&a.model);
+    return status;
+}
+
+static wl_status run_all(struct run *r, struct wl_error *err)
+{
+    const struct wl_bench_options *o = &r->bench->options;
+    struct cell *cells = NULL;
+    int32_t count = 0;
+    WL_TRY(design(r->bench, &cells, &count, err));
+    for (int32_t t = 0; t < o->thread_count; t++) {
+        char what[64];
+        int32_t threads = o->threads[t];
+        (void)snprintf(what, sizeof(what), "%d %s", threads, threads == 1 ? "thread" : "threads");
+        WL_TRY(measure_profile_cost(r, threads, err));
+        WL_TRY(measure_call(r, threads, err));
+        for (int32_t first = 0; first < count;) {
+            int32_t n = pack(cells, first, count);
+            double share = (t + (double)first / count) / o->thread_count;
+            wl_bench_progress(r->bench, share, what);
+            WL_TRY(run_file(r, cells, first, n, threads, err));
+            first += n;
+        }
+    }
+    return WL_OK;
+}
+
+/* ---- the framework --------------------------------------------------------------------------------- */
+
+static wl_status start(struct wl_bench *b, struct wl_ort *ort, struct wl_error *err)
+{
+    return wl_ort_open(ort, "node", b->options.tools, "ort/bench.mjs", b->options.node_modules,
+                       b->version, sizeof(b->version), err);
+}
+
+static wl_status probe(struct wl_bench *b, struct wl_error *err)
+{
+    struct wl_ort ort;
+    WL_TRY(start(b, &ort, err));
+    wl_ort_close(&ort);
+    return WL_OK;
+}
+
+static wl_status run_in_folder(struct run *r, struct wl_error *err)
+{
+    WL_TRY(wl_registry_open(&r->registry, &r->bench->options.registry, 1, err));
+    wl_status status = wl_runtime_load(&r->registry, "onnxruntime", &r->runtime, err);
+    if (status == WL_OK) {
+        status = start(r->bench, &r->ort, err);
+    }
+    if (status == WL_OK) {
+        status = run_all(r, err);
+        wl_ort_close(&r->ort);
+    }
+    wl_registry_close(&r->registry);
+    return status;
+}
+
+static wl_status run(struct wl_bench *b, struct wl_error *err)
+{
+    struct run r = {.bench = b, .folder = "/tmp/wattline-micro-XXXXXX"};
+    if (mkdtemp(r.folder) == NULL) {
+        return wl_fail(err, WL_ERR_IO, r.folder, "cannot be made");
+    }
+    (void)snprintf(r.graph_path, sizeof(r.graph_path), "%s/graph.onnx", r.folder);
+    (void)snprintf(r.model_path, sizeof(r.model_path), "%s/model.onnx", r.folder);
+    wl_arena_init(&r.scratch, 0);
+    wl_status status = run_in_folder(&r, err);
+    wl_arena_done(&r.scratch);
+    (void)unlink(r.graph_path);
+    (void)unlink(r.model_path);
+    (void)rmdir(r.folder);
+    return status;
+}
+
+const struct wl_bench_framework wl_bench_onnxruntime = {
+    .name = "onnxruntime",
+    .what = "ONNX Runtime through onnxruntime-node (npm): the kernels that networks meet there",
+    .probe = probe,
+    .run = run,
+};
