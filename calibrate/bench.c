@@ -283,8 +283,10 @@ wl_status wl_bench_write(const struct wl_bench *b, const struct wl_bench_identit
     print_member(out, "tool", "wattline calibrate");
     print_member(out, "tool_version", WATTLINE_VERSION);
     print_member(out, "host", id->host);
-    wl_buf_printf(out, "  \"host_cores\": %d,\n  \"host_memory_bytes\": %lld,\n", id->host_cores,
-                  (long long)id->host_memory_bytes);
+    wl_buf_printf(out, "  \"host_cores\": %d,\n", id->host_cores);
+    if (id->host_memory_bytes > 0) {
+        wl_buf_printf(out, "  \"host_memory_bytes\": %lld,\n", (long long)id->host_memory_bytes);
+    }
     print_member(out, "notes", id->notes);
     wl_buf_puts(out, "  \"statistic\": \"median\",\n  \"entries\": [");
     for (int32_t i = 0; i < b->row_count; i++) {

@@ -285,6 +285,8 @@ static wl_status run_bench(struct calibrate *c, struct wl_bench *b, const struct
                                    .host = h->device.name,
                                    .clock_hz = h->device.clock_hz,
                                    .host_cores = wl_device_units(&h->device),
+                                   .host_memory_bytes = (int64_t)sysconf(_SC_PHYS_PAGES) *
+                                                        (int64_t)sysconf(_SC_PAGESIZE),
                                    .date = date};
     wl_buf_init(&text);
     wl_status status = wl_bench_write(b, &id, &text, err);

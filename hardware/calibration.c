@@ -25,7 +25,12 @@ struct calibration_file {
         *host, *notes;
     int statistic;
     bool clock_read_idle, bandwidth_includes_cache;
-    struct wl_list entries;
+    struct wl_list entries, bands;
+};
+
+struct band_file {
+    const char *operation;
+    struct wl_num error, kernels;
 };
 
 static const char *const statistics[] = {"median", "mean", "min", NULL};
@@ -59,6 +64,14 @@ static const struct wl_field entry_fields[] = {
 };
 static const struct wl_field_table entry_table = {"entries", entry_fields, (int32_t)WL_ARRAY_LEN(entry_fields), sizeof(struct entry_file), false, "one operation at one size and precision"};
 
+#define B(member) offsetof(struct band_file, member)
+static const struct wl_field band_fields[] = {
+    {"operation", WL_F_STRING, true, NULL,    1, 48,  B(operation), NULL, NULL, "as entries name it"},
+    {"error",     WL_F_NUM,    true, "share", 0, 100, B(error), NULL, NULL, "median absolute error of its kernels"},
+    {"kernels",   WL_F_INT,    true, NULL,    1, 1e9, B(kernels), NULL, NULL, "that it rests on"},
+};
+static const struct wl_field_table band_table = {"bands", band_fields, (int32_t)WL_ARRAY_LEN(band_fields), sizeof(struct band_file), false, "what validation showed of one operation"};
+
 #define C(member) offsetof(struct calibration_file, member)
 static const struct wl_field calibration_fields[] = {
     {"schema_version",    WL_F_PLAIN,  true,  NULL,  1, 1,    C(schema_version), NULL, NULL, "1"},
@@ -80,9 +93,10 @@ static const struct wl_field calibration_fields[] = {
     {"statistic",         WL_F_ENUM,   true,  NULL,  0, 0,    C(statistic), NULL, statistics, "what time_s is of the runs"},
     {"warmup_runs",       WL_F_INT,    false, NULL,  0, 1e6,  C(warmup_runs), NULL, NULL, "runs before the timed ones"},
     {"runs",              WL_F_INT,    false, NULL,  1, 1e6,  C(runs), NULL, NULL, "timed runs"},
-    {"error_band",        WL_F_NUM,    false, NULL,  0, 10,   C(error_band), NULL, NULL, "median absolute error that validation showed, as a share"},
+    {"error_band",        WL_F_NUM,    false, NULL,  0, 10,   C(error_band), NULL, NULL, "median absolute error of whole models in validation, as a share"},
+    {"bands",             WL_F_LIST,   false, NULL,  1, 500,  C(bands), &band_table, NULL, "the same by operation"},
     {"notes",             WL_F_STRING, false, NULL,  1, 2000, C(notes), NULL, NULL, "what a reader should know"},
-    {"entries",           WL_F_LIST,   true,  NULL,  1, 20000, C(entries), &entry_table, NULL, "the measurements"},
+    {"entries",           WL_F_LIST,   true,  NULL,  1, 50000, C(entries), &entry_table, NULL, "the measurements"},
 };
 const struct wl_field_table wl_calibration_table = {"calibration", calibration_fields, (int32_t)WL_ARRAY_LEN(calibration_fields), sizeof(struct calibration_file), false, "a calibration: registry/<class>/<id>/calibrations/<mode>_<MHz>MHz_<framework>.json"};
 /* clang-format on */
@@ -236,6 +250,21 @@ static void convert_entry(const struct entry_file *from, int32_t threads,
         .reason = from->reason};
 }
 
+static wl_status convert_bands(struct wl_registry *r, const struct wl_list *from,
+                               struct wl_calibration *out, struct wl_error *err)
+{
+    struct wl_error_band *bands = WL_ARRAY(&r->arena, struct wl_error_band, from->count);
+    const struct band_file *items = from->items;
+    WL_TRY_PTR(bands, err);
+    for (int32_t i = 0; i < from->count; i++) {
+        bands[i] = (struct wl_error_band){items[i].operation, items[i].error.value,
+                                          (int32_t)items[i].kernels.value};
+    }
+    out->bands = bands;
+    out->band_count = from->count;
+    return WL_OK;
+}
+
 static wl_status convert(struct wl_registry *r, const char *path, const struct calibration_file *f,
                          struct wl_calibration *out, struct wl_error *err)
 {
@@ -264,6 +293,7 @@ static wl_status convert(struct wl_registry *r, const char *path, const struct c
     WL_TRY_PTR(out->name, err);
     WL_TRY_PTR(out->entries, err);
     out->entry_count = f->entries.count;
+    WL_TRY(convert_bands(r, &f->bands, out, err));
     const struct entry_file *entries = f->entries.items;
     for (int32_t i = 0; i < f->entries.count; i++) {
         convert_entry(&entries[i], out->threads, &out->entries[i]);

@@ -291,6 +291,13 @@ struct wl_calibration_entry {
     const char *reason; /* why not supported, or why measuring ended early; else NULL */
 };
 
+/* What validation showed of an operation's kernels: median absolute error, as a share. */
+struct wl_error_band {
+    const char *operation;
+    double error;
+    int32_t kernels; /* that it rests on */
+};
+
 /* A file of registry/<class>/<id>/calibrations/. */
 struct wl_calibration {
     const char *path;
@@ -307,7 +314,9 @@ struct wl_calibration {
     struct wl_calibration_entry *entries;
     int32_t entry_count;
     struct wl_kernel_model *model;   /* the entries ready for look-up; private to hardware/ */
-    double error_band;               /* median error that validation showed; 0: not validated */
+    double error_band; /* median absolute error of whole models in validation; 0: not validated */
+    const struct wl_error_band *bands; /* by operation */
+    int32_t band_count;
     bool supported[WL_PREC_COUNT];   /* some entry ran */
     bool unsupported[WL_PREC_COUNT]; /* tried, and none ran: disjoint from supported */
 };

@@ -17,6 +17,7 @@ static wl_status run_stages(const struct wl_prepared *prepared,
     if (r->measured != NULL) {
         WL_TRY(wl_measured_apply(r->measured, &r->mappings, &r->diags, arena, &r->measured_share,
                                  err));
+        r->error_band = wl_measured_band(r->measured, &r->mappings);
     }
     WL_TRY(wl_energy_dynamic(&r->mappings, arena, &r->energy, err));
     WL_TRY(wl_roofline_place(&r->mappings, &r->energy, arena, &r->roofline, err));

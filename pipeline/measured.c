@@ -40,13 +40,14 @@ static double look_up(const struct overlay *o, const char *operation, enum wl_pr
                                   distance);
 }
 
-static double kernel_s(const struct overlay *o, const struct wl_kernel *k,
-                       enum wl_precision precision)
+static double kernel_s(const struct overlay *o, const struct wl_kernel *k, struct wl_mapping *x)
 {
     for (int i = 0; k->operations[i] != NULL; i++) {
         double distance = 0;
-        double s = look_up(o, k->operations[i], precision, &k->sizes, &distance);
+        double s = look_up(o, k->operations[i], x->precision, &k->sizes, &distance);
         if (s > 0 && distance <= FAR) {
+            x->measured_as = k->operations[i];
+            x->measured_distance = distance;
             return s;
         }
     }
@@ -77,7 +78,7 @@ static bool apply_one(const struct overlay *o, int32_t i, const struct wl_kernel
 {
     struct wl_mapping *x = &o->m->items[i];
     double repeat = (double)o->m->partition->subgraphs[i].repeat;
-    double seconds = x->precision < WL_PREC_COUNT ? kernel_s(o, k, x->precision) * repeat : 0;
+    double seconds = x->precision < WL_PREC_COUNT ? kernel_s(o, k, x) * repeat : 0;
     if (!(seconds > 0)) {
         return false;
     }
@@ -91,6 +92,53 @@ static bool apply_one(const struct overlay *o, int32_t i, const struct wl_kernel
     x->serial_s = around_s(o, k) * repeat;
     x->note = "time as measured by the calibration";
     return true;
+}
+
+/* Results that go back to the caller. */
+static double output_bytes(const struct wl_mappings *m)
+{
+    const struct wl_graph *g = m->partition->graph;
+    double bytes = 0;
+    for (int32_t i = 0; i < m->count; i++) {
+        const struct wl_subgraph *s = &m->partition->subgraphs[i];
+        for (int32_t k = 0; k < s->output_count; k++) {
+            if ((g->tensors[s->outputs[k].tensor].flags & WL_TENSOR_IS_OUTPUT) != 0) {
+                bytes += wl_operand_bytes(g, &m->options.policy, &s->outputs[k]);
+            }
+        }
+    }
+    return bytes;
+}
+
+static double call_s(const struct overlay *o)
+{
+    struct wl_kernel_sizes sizes = no_sizes;
+    sizes.bytes = output_bytes(o->m);
+    sizes.n = fmax(sizes.bytes / 4, 1);
+    return look_up(o, WL_KERNEL_CALL, WL_PREC_FP32, &sizes, NULL);
+}
+
+static double band_of(const struct wl_calibration *cal, const char *operation)
+{
+    for (int32_t i = 0; i < cal->band_count; i++) {
+        if (strcmp(cal->bands[i].operation, operation) == 0) {
+            return cal->bands[i].error;
+        }
+    }
+    return cal->error_band;
+}
+
+double wl_measured_band(const struct wl_calibration *cal, const struct wl_mappings *m)
+{
+    double weighted = 0, sum = 0;
+    for (int32_t i = 0; i < m->count; i++) {
+        const struct wl_mapping *x = &m->items[i];
+        if (x->measured_as != NULL) {
+            weighted += band_of(cal, x->measured_as) * x->measured_s;
+            sum += x->measured_s;
+        }
+    }
+    return sum > 0 ? weighted / sum : 0;
 }
 
 wl_status wl_measured_apply(const struct wl_calibration *cal, struct wl_mappings *m,
@@ -108,7 +156,7 @@ wl_status wl_measured_apply(const struct wl_calibration *cal, struct wl_mappings
         replaced += apply_one(&o, i, &kernels.items[i]) ? 1 : 0;
     }
     if (m->count > 0) {
-        m->items[0].serial_s += look_up(&o, WL_KERNEL_CALL, WL_PREC_FP32, &no_sizes, NULL);
+        m->items[0].serial_s += call_s(&o);
     }
     *covered = m->count > 0 ? (double)replaced / m->count : 0;
     if (replaced < m->count) {

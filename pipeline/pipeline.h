@@ -113,6 +113,7 @@ struct wl_result {
     enum wl_basis latency_basis, energy_basis;
     const struct wl_calibration *measured; /* NULL: latency follows the specification */
     double measured_share;                 /* of subgraphs whose time it gives */
+    double error_band; /* share of latency by which it is likely off; 0: not validated */
 };
 
 /* A model and a partition of it: what all points with the same dims and fusion share. */

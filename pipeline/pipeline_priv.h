@@ -16,6 +16,11 @@ wl_status wl_resolve_precision(const struct wl_prepared *prepared, const struct 
 /* 0 (all) or a number of units that the device has; USAGE otherwise. */
 wl_status wl_resolve_threads(const struct wl_device *d, int32_t asked, int32_t *out,
                              struct wl_error *err) WL_MUST_CHECK;
+/*
+ * What to expect of the sum of the measured times: the median error that validation showed of each
+ * operation, weighted by time; 0 where the calibration was not validated.
+ */
+double wl_measured_band(const struct wl_calibration *cal, const struct wl_mappings *m);
 /* Lays measured times over the mappings; `*covered` is the share of subgraphs that it reaches. */
 wl_status wl_measured_apply(const struct wl_calibration *cal, struct wl_mappings *m,
                             struct wl_diag_list *diags, struct wl_arena *arena, double *covered,

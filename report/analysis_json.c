@@ -149,7 +149,7 @@ static void put_config(struct wl_emitter *e, const struct wl_result *r)
 }
 
 static void put_one_basis(struct wl_emitter *e, const char *key, enum wl_basis weakest,
-                          const struct wl_calibration *measured)
+                          const struct wl_calibration *measured, double error_band)
 {
     bool assumed = weakest == WL_BASIS_ASSUMED;
     char text[256];
@@ -165,7 +165,11 @@ static void put_one_basis(struct wl_emitter *e, const char *key, enum wl_basis w
                     assumed ? "device specification; some of its figures are assumed"
                             : "device specification");
     }
-    wl_json_null(e, "error_band");
+    if (error_band > 0) {
+        wl_json_num(e, "error_band", error_band);
+    } else {
+        wl_json_null(e, "error_band");
+    }
     wl_json_close(e, '}');
 }
 
@@ -430,8 +434,8 @@ void wl_report_analysis_json(const struct wl_result *r, const char *model_name,
     put_hardware(&e, r);
     put_config(&e, r);
     wl_json_object(&e, "basis");
-    put_one_basis(&e, "latency", r->latency_basis, r->measured);
-    put_one_basis(&e, "energy", r->energy_basis, NULL);
+    put_one_basis(&e, "latency", r->latency_basis, r->measured, r->error_band);
+    put_one_basis(&e, "energy", r->energy_basis, NULL, 0);
     wl_json_close(&e, '}');
     put_totals(&e, r);
     put_energy(&e, r);

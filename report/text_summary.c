@@ -203,9 +203,14 @@ static void put_coverage(const struct wl_result *r, struct wl_buf *out)
     bool assumed = r->latency_basis == WL_BASIS_ASSUMED || r->energy_basis == WL_BASIS_ASSUMED;
     char share[CELL];
     if (r->measured != NULL) {
-        wl_buf_printf(out, "  basis    latency of %s calibrated: %s (%.10s)\n",
+        wl_buf_printf(out, "  basis    latency of %s calibrated: %s (%.10s)",
                       wl_format_percent(r->measured_share, share, sizeof(share)), r->measured->name,
                       r->measured->date);
+        if (r->error_band > 0) {
+            wl_buf_printf(out, ", within %s or so",
+                          wl_format_percent(r->error_band, share, sizeof(share)));
+        }
+        wl_buf_puts(out, "\n");
     }
     wl_buf_printf(out, "  %-8s %sspecification%s%s\n", r->measured != NULL ? "" : "basis",
                   r->measured != NULL ? "the rest and energy: " : "",
