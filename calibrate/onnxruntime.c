@@ -16,7 +16,7 @@
 #include "frontend.h"
 #include "kernels.h"
 #include "micro.h"
-#include "ort.h"
+#include "onnxruntime.h"
 #include "zoo.h"
 
 #define PACK_WORK 6.0e7 /* of one file, in the unit of wl_micro_kind.work: some milliseconds */
@@ -38,8 +38,7 @@ struct run {
     const struct wl_runtime *runtime;
     struct wl_ort ort;
     struct wl_arena scratch; /* of one file */
-    char folder[64];
-    char graph_path[96], model_path[96];
+    const char *graph_path, *model_path;
     double profile_cost_s; /* per kernel, at the thread count that runs */
 };
 
@@ -114,17 +113,16 @@ static struct wl_bench_row plain_row(const char *operation, int32_t threads)
         .sizes = {.groups = 1, .m = 1, .n = 1, .k = 1, .window = 1, .stride = 1, .width = 1}};
 }
 
-/* Less than a third of what the profile says is never left. */
-static double without_profile(const struct run *r, double time_s)
+double wl_ort_without_profile(double time_s, double cost_s)
 {
-    return fmax(time_s - r->profile_cost_s, time_s / 3);
+    return fmax(time_s - cost_s, time_s / 3);
 }
 
 static void add_times(const struct run *r, struct wl_bench_row *row, const struct wl_ort_kernel *k)
 {
-    row->time_s += without_profile(r, k->time_s);
-    row->min_s += without_profile(r, k->min_s);
-    row->max_s += without_profile(r, k->max_s);
+    row->time_s += wl_ort_without_profile(k->time_s, r->profile_cost_s);
+    row->min_s += wl_ort_without_profile(k->min_s, r->profile_cost_s);
+    row->max_s += wl_ort_without_profile(k->max_s, r->profile_cost_s);
     row->runs = k->runs;
 }
 
@@ -234,7 +232,7 @@ static wl_status measure_call(struct run *r, int32_t threads, struct wl_error *e
         struct wl_bench_row row = plain_row(WL_KERNEL_CALL, threads);
         row.sizes.n = (double)elements[i];
         row.sizes.bytes = 4 * row.sizes.n;
-        double kernel_s = without_profile(r, kernels_of(&result));
+        double kernel_s = wl_ort_without_profile(kernels_of(&result), r->profile_cost_s);
         double wall_s = wall_of(&result);
         row.time_s = fmax(wall_s - kernel_s, wall_s / 100);
         row.min_s = row.max_s = row.time_s;
@@ -390,21 +388,51 @@ static wl_status run_in_folder(struct run *r, struct wl_error *err)
     return status;
 }
 
+static wl_status run_from(struct run *r, const char *folder, struct wl_error *err,
+                          wl_status (*what)(struct run *r, struct wl_error *err))
+{
+    char graph[512], model[512];
+    (void)snprintf(graph, sizeof(graph), "%s/graph.onnx", folder);
+    (void)snprintf(model, sizeof(model), "%s/model.onnx", folder);
+    r->graph_path = graph;
+    r->model_path = model;
+    wl_arena_init(&r->scratch, 0);
+    wl_status status = what(r, err);
+    wl_arena_done(&r->scratch);
+    (void)unlink(graph);
+    (void)unlink(model);
+    return status;
+}
+
 static wl_status run(struct wl_bench *b, struct wl_error *err)
 {
-    struct run r = {.bench = b, .folder = "/tmp/wattline-micro-XXXXXX"};
-    if (mkdtemp(r.folder) == NULL) {
-        return wl_fail(err, WL_ERR_IO, r.folder, "cannot be made");
+    struct run r = {.bench = b};
+    char folder[] = "/tmp/wattline-micro-XXXXXX";
+    if (mkdtemp(folder) == NULL) {
+        return wl_fail(err, WL_ERR_IO, folder, "cannot be made");
     }
-    (void)snprintf(r.graph_path, sizeof(r.graph_path), "%s/graph.onnx", r.folder);
-    (void)snprintf(r.model_path, sizeof(r.model_path), "%s/model.onnx", r.folder);
-    wl_arena_init(&r.scratch, 0);
-    wl_status status = run_in_folder(&r, err);
-    wl_arena_done(&r.scratch);
-    (void)unlink(r.graph_path);
-    (void)unlink(r.model_path);
-    (void)rmdir(r.folder);
+    wl_status status = run_from(&r, folder, err, run_in_folder);
+    (void)rmdir(folder);
     return status;
+}
+
+struct cost_run {
+    struct run run; /* first: its address is this one's */
+    int32_t threads;
+};
+
+static wl_status run_cost(struct run *r, struct wl_error *err)
+{
+    return measure_profile_cost(r, ((struct cost_run *)(void *)r)->threads, err);
+}
+
+wl_status wl_ort_profile_cost(struct wl_ort *o, const char *folder, int32_t threads,
+                              double *cost_s, struct wl_error *err)
+{
+    struct cost_run c = {.run = {.ort = *o}, .threads = threads};
+    WL_TRY(run_from(&c.run, folder, err, run_cost));
+    *cost_s = c.run.profile_cost_s;
+    return WL_OK;
 }
 
 const struct wl_bench_framework wl_bench_onnxruntime = {

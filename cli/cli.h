@@ -33,6 +33,7 @@ int wl_cmd_analyze(int argc, char **argv);
 int wl_cmd_calibrate(int argc, char **argv);
 int wl_cmd_compare(int argc, char **argv);
 int wl_cmd_sweep(int argc, char **argv);
+int wl_cmd_validate(int argc, char **argv);
 int wl_cmd_diff(int argc, char **argv);
 int wl_cmd_graph(int argc, char **argv);
 int wl_cmd_hw(int argc, char **argv);

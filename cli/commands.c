@@ -19,6 +19,7 @@ static const struct wl_command commands[] = {
     {"power", "ID | --list", "power profiles of a device side by side", wl_cmd_power},
     {"calibrate", "[--framework NAME] [options]", "measure kernels on this host",
      wl_cmd_calibrate},
+    {"validate", "MODEL... [options]", "predictions against runs on this host", wl_cmd_validate},
     {"models", "list | path NAME | materialize NAME --output F.onnx", "the model zoo",
      wl_cmd_models},
     {"measure", "[options] -- COMMAND...", "time and energy of a run, from this machine's meters",
