@@ -21,6 +21,7 @@ struct wl_micro_kind {
     /* In bytes moved or MACs / 10: about equal times, for packing kernels into files. */
     double (*work)(const int64_t p[WL_MICRO_SIZES]);
     const char *op;
+    double pack; /* work of one file; 0: the usual. Large: weights come from main memory */
 };
 
 /* NULL past the end. */

@@ -9,7 +9,7 @@
 #include "micro.h"
 
 #define MACS_MAX 1.5e9
-#define BYTES_MAX 4.8e7
+#define BYTES_MAX 6.4e7
 
 double wl_micro_halton(int32_t i, int32_t base)
 {
@@ -239,6 +239,39 @@ static bool design_unblocked(int32_t i, int64_t *p)
     return conv_fits(p);
 }
 
+/* Weights that a runtime dequantises before a convolution on rows of pixels. */
+static bool design_quantised(int32_t i, int64_t *p)
+{
+    image(i, p, 6, 120);
+    p[BATCH] = WL_MICRO_PICK(i, 11, 1, 1, 4, 8);
+    p[CIN] = i % 12 == 0 ? 3 : spread(i, 3, 16, 640, 8);
+    p[COUT] = spread(i, 5, 16, 640, 8);
+    p[KH] = p[KW] = PICK(i, 7, 1, 1, 1, 3, 3);
+    p[STRIDE] = PICK(i, 13, 1, 1, 1, 2);
+    p[EPILOGUE] = PICK(i, 17, PLAIN, RELU);
+    if (i % 3 == 0) {
+        p[COUT] = p[GROUPS] = p[CIN];
+        p[KH] = p[KW] = 3;
+    }
+    return conv_fits(p);
+}
+
+static void emit_quantised(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    (void)op;
+    const int64_t dims[] = {p[BATCH], p[CIN], p[HEIGHT], p[WIDTH]};
+    const int64_t w[] = {p[COUT], p[CIN] / p[GROUPS], p[KH], p[KW]};
+    const char *const stored[8] = {wl_onnx_weight_of(b, WL_ONNX_INT8, w, 4),
+                                   wl_onnx_scalar(b, 0.01F)};
+    const char *weights = wl_onnx_result(wl_onnx_add(b, "DequantizeLinear", stored));
+    struct wl_onnx_node *n =
+        wl_onnx_add(b, "Conv", (const char *[8]){wl_micro_fresh(b, dims, 4), weights});
+    wl_onnx_attr_int(b, n, "group", p[GROUPS]);
+    wl_micro_window_attrs(b, n, p[KH], p[KW], p[STRIDE], 1);
+    const char *y = wl_onnx_result(n);
+    wl_onnx_output(b, p[EPILOGUE] == RELU ? wl_micro_unary(b, "Relu", y) : y);
+}
+
 /* One row or plane more: 1-D (speech) and 3-D (video) convolutions, which are never blocked. */
 static bool design_line(int32_t i, int64_t *p)
 {
@@ -400,11 +433,25 @@ static bool design_heads(int32_t i, int64_t *p)
     int64_t length = spread(i, 3, 16, 1500, 1);
     bool scores = i % 2 == 0;
     p[GROUP] = spread(i, 5, 1, 800, 1);
-    p[M] = i % 7 == 0 ? 1 : length;
+    p[M] = length;
     p[N] = scores ? length : head;
     p[K] = scores ? head : length;
     p[FORM] = scores ? TRANSPOSED_RIGHT : MATMUL;
     return product_fits(p, BYTES_MAX);
+}
+
+/* Text generation: one row per head against all that was cached. */
+static bool design_decode(int32_t i, int64_t *p)
+{
+    int64_t head = PICK(i, 7, 64, 64, 128);
+    int64_t length = spread(i, 3, 32, 2000, 1);
+    bool scores = i % 2 == 0;
+    p[GROUP] = spread(i, 5, 6, 300, 1);
+    p[M] = PICK(i, 11, 1, 1, 4, 8);
+    p[N] = scores ? length : head;
+    p[K] = scores ? head : length;
+    p[FORM] = scores ? TRANSPOSED_RIGHT : MATMUL;
+    return product_fits(p, 8e7);
 }
 
 static void emit_heads(struct wl_onnx *b, const char *op, const int64_t *p)
@@ -459,7 +506,7 @@ static void emit_recurrent(struct wl_onnx *b, const char *op, const int64_t *p)
 const struct wl_micro_kind wl_micro_products[] = {
     {"pointwise convolution",  60, 420, design_pointwise,  emit_conv,       conv_work,      NULL},
     {"convolution",            50, 360, design_window,     emit_conv,       conv_work,      NULL},
-    {"depthwise convolution",  40, 220, design_depthwise,  emit_conv,       conv_work,      NULL},
+    {"depthwise convolution",  50, 360, design_depthwise,  emit_conv,       conv_work,      NULL},
     {"convolution of one pixel", 12, 70, design_pixel,     emit_conv,       conv_work,      NULL},
     {"first convolution",      14,  70, design_first,      emit_conv,       conv_work,      NULL},
     {"patch convolution",       8,  30, design_patch,      emit_conv,       conv_work,      NULL},
@@ -471,8 +518,12 @@ const struct wl_micro_kind wl_micro_products[] = {
     {"matrix product",         40, 260, design_gemm,       emit_gemm,       product_work,   NULL},
     {"few rows",               16,  90, design_gemv,       emit_gemm,       product_work,   NULL},
     {"product per head",       24, 140, design_heads,      emit_heads,      product_work,   NULL},
-    {"LSTM",                    4,  16, design_recurrent,  emit_recurrent,  recurrent_work, "LSTM"},
-    {"GRU",                     4,  16, design_recurrent,  emit_recurrent,  recurrent_work, "GRU"},
-    {NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {"LSTM",                    4,  16, design_recurrent,  emit_recurrent,  recurrent_work, "LSTM", 0},
+    {"GRU",                     4,  16, design_recurrent,  emit_recurrent,  recurrent_work, "GRU", 0},
+    {"few rows, far weights",  6,  36, design_gemv,        emit_gemm,       product_work,   NULL, 3.5e8},
+    {"rows, far weights",      4,  24, design_gemm,        emit_gemm,       product_work,   NULL, 3.5e8},
+    {"decoding per head",     10,  60, design_decode,      emit_heads,      product_work,   NULL, 0},
+    {"quantised weights",     10,  70, design_quantised,   emit_quantised,  conv_work,      NULL, 0},
+    {NULL, 0, 0, NULL, NULL, NULL, NULL, 0},
 };
 /* clang-format on */

@@ -6,7 +6,7 @@
  */
 #include "micro.h"
 
-#define BYTES_MAX 3.2e7
+#define BYTES_MAX 6.4e7
 #define PICK WL_MICRO_PICK
 #define spread wl_micro_spread
 #define unary wl_micro_unary
@@ -34,7 +34,7 @@ static bool fits(const int64_t *p)
 static bool design_rows(int32_t i, int64_t *p)
 {
     p[D0] = 1;
-    p[D1] = spread(i, 2, 1, 12000, 1);
+    p[D1] = spread(i, 2, 1, 20000, 1);
     p[D2] = spread(i, 3, 32, 4096, 8);
     p[D3] = 1;
     return fits(p);
@@ -44,7 +44,7 @@ static bool design_image(int32_t i, int64_t *p)
 {
     p[D0] = PICK(i, 7, 1, 1, 1, 4, 8);
     p[D1] = spread(i, 3, 16, 1024, 16);
-    p[D2] = p[D3] = spread(i, 2, 4, 130, 1);
+    p[D2] = p[D3] = i % 16 == 0 ? 1 : spread(i, 2, 4, 130, 1);
     return fits(p);
 }
 
@@ -121,6 +121,15 @@ static void emit_silu(struct wl_onnx *b, const char *op, const int64_t *p)
     (void)op;
     const char *x = tensor(b, p);
     wl_onnx_output(b, binary(b, "Mul", x, unary(b, "Sigmoid", x)));
+}
+
+static void emit_bias_gelu(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    (void)op;
+    const char *x = binary(b, "Add", wl_onnx_weight(b, &p[D2], 1), tokens(b, p));
+    const char *e = unary(b, "Erf", binary(b, "Div", x, wl_onnx_scalar(b, 1.41421354F)));
+    const char *y = binary(b, "Mul", x, binary(b, "Add", e, wl_onnx_scalar(b, 1)));
+    wl_onnx_output(b, binary(b, "Mul", y, wl_onnx_scalar(b, 0.5F)));
 }
 
 static void emit_quick_gelu(struct wl_onnx *b, const char *op, const int64_t *p)
@@ -273,6 +282,63 @@ static void emit_image_norm(struct wl_onnx *b, const char *op, const int64_t *p)
     wl_onnx_output(b, wl_onnx_result(wl_onnx_add(b, op, in)));
 }
 
+/* Batch normalisation that no convolution takes in, with its activation. */
+static void emit_norm_relu(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    const char *in[8] = {tensor(b, p)};
+    for (int i = 1; i < 5; i++) {
+        in[i] = wl_onnx_weight(b, &p[D1], 1);
+    }
+    wl_onnx_output(b, unary(b, "Relu", wl_onnx_result(wl_onnx_add(b, op, in))));
+}
+
+/* FORM: the axis */
+static void emit_reduce(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    struct wl_onnx_node *n = wl_onnx_add(b, op, (const char *[8]){tensor(b, p)});
+    if (op[0] == 'A') {
+        wl_onnx_attr_int(b, n, "axis", p[FORM]);
+        struct wl_onnx_node *c =
+            wl_onnx_add(b, "Cast", (const char *[8]){wl_onnx_result(n)});
+        wl_onnx_attr_int(b, c, "to", WL_ONNX_FLOAT);
+        n = c;
+    } else {
+        wl_onnx_attr_ints(b, n, "axes", &p[FORM], 1);
+    }
+    wl_onnx_output(b, wl_onnx_result(n));
+}
+
+static void emit_compare(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    const char *x = tokens(b, p), *y = wl_onnx_input(b, WL_ONNX_FLOAT, p, 3);
+    const char *const in[8] = {binary(b, op, x, y), x, y};
+    wl_onnx_output(b, wl_onnx_result(wl_onnx_add(b, "Where", in)));
+}
+
+static void emit_quantize(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    const char *const in[8] = {tensor(b, p), wl_onnx_scalar(b, 0.02F), wl_onnx_byte(b, 128)};
+    const char *q = wl_onnx_result(wl_onnx_add(b, op, in));
+    const char *const back[8] = {q, in[1], in[2]};
+    const char *y = wl_onnx_result(wl_onnx_add(b, "DequantizeLinear", back));
+    wl_onnx_output(b, unary(b, "Neg", y));
+}
+
+/* Twice as large, by copying or by interpolation (FORM odd). */
+static void emit_resize(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    const int64_t sizes[] = {p[D0], p[D1], 2 * p[D2], 2 * p[D3]};
+    const char *const in[8] = {tensor(b, p), "", "", wl_onnx_ints(b, sizes, 4)};
+    struct wl_onnx_node *n = wl_onnx_add(b, op, in);
+    wl_onnx_attr_text(b, n, "mode", p[FORM] % 2 != 0 ? "linear" : "nearest");
+    wl_onnx_attr_text(b, n, "coordinate_transformation_mode",
+                      p[FORM] % 2 != 0 ? "half_pixel" : "asymmetric");
+    if (p[FORM] % 2 == 0) {
+        wl_onnx_attr_text(b, n, "nearest_mode", "floor");
+    }
+    wl_onnx_output(b, wl_onnx_result(n));
+}
+
 /* ---- copies ------------------------------------------------------------------------------------- */
 
 /* FORM: heads, back from heads, last two axes, image to tokens, channels last, channels first */
@@ -295,6 +361,25 @@ static void emit_transpose(struct wl_onnx *b, const char *op, const int64_t *p)
     wl_onnx_output(b, unary(b, "Neg", wl_onnx_result(n)));
 }
 
+/* A cache that the caller feeds, and one row more. */
+static void emit_append(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    const int64_t row[] = {p[D0], p[D1], 1, p[D3]};
+    const char *const in[8] = {wl_onnx_input(b, WL_ONNX_FLOAT, p, 4), wl_micro_fresh(b, row, 4)};
+    struct wl_onnx_node *n = wl_onnx_add(b, op, in);
+    wl_onnx_attr_int(b, n, "axis", 2);
+    wl_onnx_output(b, wl_onnx_result(n));
+}
+
+static bool design_cache(int32_t i, int64_t *p)
+{
+    p[D0] = PICK(i, 7, 1, 1, 4, 8);
+    p[D1] = PICK(i, 11, 8, 12, 16, 32);
+    p[D2] = spread(i, 2, 30, 2000, 1);
+    p[D3] = PICK(i, 5, 64, 64, 128);
+    return fits(p);
+}
+
 /* FORM: the axis */
 static bool design_copy(int32_t i, int64_t *p)
 {
@@ -305,7 +390,11 @@ static bool design_copy(int32_t i, int64_t *p)
 
 static void emit_concat(struct wl_onnx *b, const char *op, const int64_t *p)
 {
-    struct wl_onnx_node *n = wl_onnx_add(b, op, (const char *[8]){tensor(b, p), tensor(b, p)});
+    const char *in[8] = {tensor(b, p), tensor(b, p)};
+    for (int i = 2; i < 6 && p[D1] % 3 == 0; i++) {
+        in[i] = tensor(b, p);
+    }
+    struct wl_onnx_node *n = wl_onnx_add(b, op, in);
     wl_onnx_attr_int(b, n, "axis", p[FORM]);
     wl_onnx_output(b, wl_onnx_result(n));
 }
@@ -365,57 +454,67 @@ static void emit_view(struct wl_onnx *b, const char *op, const int64_t *p)
 }
 
 /* clang-format off */
-#define ROWS(op, quick, full, emit) {op, quick, full, design_rows, emit, stream_work, op}
-#define IMAGE(op, quick, full, emit) {op, quick, full, design_image, emit, stream_work, op}
+#define ROWS(op, quick, full, emit) {op, quick, full, design_rows, emit, stream_work, op, 0}
+#define IMAGE(op, quick, full, emit) {op, quick, full, design_image, emit, stream_work, op, 0}
 const struct wl_micro_kind wl_micro_streams[] = {
-    ROWS("Relu", 5, 14, emit_unary),       ROWS("Sigmoid", 5, 14, emit_unary),
-    ROWS("Tanh", 5, 14, emit_unary),       ROWS("Erf", 4, 12, emit_unary),
-    ROWS("Exp", 4, 12, emit_unary),        ROWS("Sqrt", 4, 12, emit_unary),
-    ROWS("Log", 3, 8, emit_unary),         ROWS("HardSwish", 4, 12, emit_unary),
-    ROWS("HardSigmoid", 4, 12, emit_unary),ROWS("LeakyRelu", 4, 12, emit_unary),
-    ROWS("Softplus", 3, 8, emit_unary),    ROWS("Sin", 3, 8, emit_unary),
-    ROWS("Cos", 3, 8, emit_unary),         ROWS("Abs", 3, 8, emit_unary),
-    ROWS("Add", 6, 20, emit_binary),       ROWS("Mul", 6, 20, emit_binary),
-    ROWS("Sub", 4, 12, emit_binary),       ROWS("Div", 4, 12, emit_binary),
-    ROWS("Max", 3, 8, emit_binary),        ROWS("Pow", 3, 8, emit_binary),
-    ROWS("Add", 6, 24, emit_bias),         ROWS("Mul", 4, 16, emit_bias),
-    ROWS("Sub", 3, 8, emit_bias),          ROWS("Div", 3, 8, emit_bias),
-    ROWS("Add", 4, 14, emit_scalar),       ROWS("Mul", 4, 14, emit_scalar),
-    ROWS("Div", 3, 8, emit_scalar),        ROWS("Pow", 3, 10, emit_scalar),
-    IMAGE("Mul", 6, 24, emit_channel),     IMAGE("Add", 3, 12, emit_channel),
-    IMAGE("Sub", 2, 8, emit_channel),      IMAGE("Div", 2, 8, emit_channel),
-    {"Add of a mask", 4, 20, design_scores, emit_mask, stream_work, "Add"},
-    {"GELU",        5, 20, design_rows,  emit_gelu,       stream_work, NULL},
-    {"GELU by tanh",4, 14, design_rows,  emit_gelu_tanh,  stream_work, NULL},
-    {"quick GELU",  4, 14, design_rows,  emit_quick_gelu, stream_work, NULL},
-    {"SiLU",        5, 18, design_image, emit_silu,       stream_work, NULL},
-    IMAGE("Relu", 4, 16, emit_blocked_unary),    IMAGE("Sigmoid", 4, 14, emit_blocked_unary),
-    IMAGE("HardSwish", 4, 14, emit_blocked_unary), IMAGE("Tanh", 2, 8, emit_blocked_unary),
-    IMAGE("Add", 5, 20, emit_blocked_binary),    IMAGE("Mul", 4, 14, emit_blocked_binary),
-    {"SiLU, blocked", 5, 20, design_image, emit_blocked_silu, stream_work, NULL},
-    IMAGE("Mul", 5, 20, emit_blocked_channel),   IMAGE("Concat", 5, 24, emit_blocked_concat),
-    {"MaxPool",     6, 28, design_pool,  emit_blocked_pool, stream_work, "MaxPool"},
-    {"AveragePool", 5, 20, design_pool,  emit_blocked_pool, stream_work, "AveragePool"},
-    {"MaxPool",     3, 12, design_pool,  emit_pool,         stream_work, "MaxPool"},
-    {"AveragePool", 3, 12, design_pool,  emit_pool,         stream_work, "AveragePool"},
-    IMAGE("GlobalAveragePool", 5, 20, emit_blocked_unary),
-    IMAGE("GlobalAveragePool", 3, 14, emit_image),
-    {"Softmax",     6, 30, design_scores, emit_softmax, stream_work, "Softmax"},
-    {"LogSoftmax",  3, 8,  design_scores, emit_softmax, stream_work, "LogSoftmax"},
-    ROWS("LayerNormalization", 6, 26, emit_layernorm),
-    {"RMS norm",    4, 18, design_rows,  emit_rmsnorm, stream_work, NULL},
-    {"mean of rows", 4, 14, design_rows, emit_mean,    stream_work, NULL},
-    IMAGE("InstanceNormalization", 4, 16, emit_image_norm),
-    IMAGE("BatchNormalization", 4, 16, emit_image_norm),
-    {"Transpose",  15, 70, design_transpose, emit_transpose, stream_work, "Transpose"},
-    {"Concat",      8, 34, design_copy, emit_concat, stream_work, "Concat"},
-    {"Slice",       8, 34, design_copy, emit_slice,  stream_work, "Slice"},
-    ROWS("Gather", 4, 16, emit_gather),
-    IMAGE("Pad", 4, 14, emit_pad),
-    IMAGE("Expand", 3, 10, emit_expand),
-    {"DepthToSpace", 3, 8, design_depth, emit_depth, stream_work, "DepthToSpace"},
-    ROWS("Reshape", 3, 6, emit_view),
-    {NULL, 0, 0, NULL, NULL, NULL, NULL},
+    ROWS("Relu", 5, 21, emit_unary),       ROWS("Sigmoid", 5, 21, emit_unary),
+    ROWS("Tanh", 5, 21, emit_unary),       ROWS("Erf", 4, 18, emit_unary),
+    ROWS("Exp", 4, 18, emit_unary),        ROWS("Sqrt", 4, 18, emit_unary),
+    ROWS("Log", 3, 12, emit_unary),         ROWS("HardSwish", 4, 18, emit_unary),
+    ROWS("HardSigmoid", 4, 18, emit_unary),ROWS("LeakyRelu", 4, 18, emit_unary),
+    ROWS("Softplus", 3, 12, emit_unary),    ROWS("Sin", 3, 12, emit_unary),
+    ROWS("Cos", 3, 12, emit_unary),         ROWS("Abs", 3, 12, emit_unary),
+    ROWS("Add", 6, 30, emit_binary),       ROWS("Mul", 6, 30, emit_binary),
+    ROWS("Sub", 4, 18, emit_binary),       ROWS("Div", 4, 18, emit_binary),
+    ROWS("Max", 3, 12, emit_binary),        ROWS("Pow", 3, 12, emit_binary),
+    ROWS("Add", 6, 36, emit_bias),         ROWS("Mul", 4, 24, emit_bias),
+    ROWS("Sub", 3, 12, emit_bias),          ROWS("Div", 3, 12, emit_bias),
+    ROWS("Add", 4, 21, emit_scalar),       ROWS("Mul", 4, 21, emit_scalar),
+    ROWS("Div", 3, 12, emit_scalar),        ROWS("Pow", 3, 15, emit_scalar),
+    IMAGE("Mul", 6, 36, emit_channel),     IMAGE("Add", 3, 18, emit_channel),
+    IMAGE("Sub", 2, 12, emit_channel),      IMAGE("Div", 2, 12, emit_channel),
+    {"Add of a mask", 4, 20, design_scores, emit_mask, stream_work, "Add", 0},
+    {"GELU",        5, 20, design_rows,  emit_gelu,       stream_work, NULL, 0},
+    {"GELU by tanh",4, 14, design_rows,  emit_gelu_tanh,  stream_work, NULL, 0},
+    {"quick GELU",  4, 14, design_rows,  emit_quick_gelu, stream_work, NULL, 0},
+    {"SiLU",        5, 18, design_image, emit_silu,       stream_work, NULL, 0},
+    IMAGE("Relu", 4, 24, emit_blocked_unary),    IMAGE("Sigmoid", 4, 21, emit_blocked_unary),
+    IMAGE("HardSwish", 4, 21, emit_blocked_unary), IMAGE("Tanh", 2, 12, emit_blocked_unary),
+    IMAGE("Add", 5, 30, emit_blocked_binary),    IMAGE("Mul", 4, 21, emit_blocked_binary),
+    {"SiLU, blocked", 5, 20, design_image, emit_blocked_silu, stream_work, NULL, 0},
+    IMAGE("Mul", 5, 30, emit_blocked_channel),   IMAGE("Concat", 5, 36, emit_blocked_concat),
+    {"MaxPool",     6, 28, design_pool,  emit_blocked_pool, stream_work, "MaxPool", 0},
+    {"AveragePool", 5, 20, design_pool,  emit_blocked_pool, stream_work, "AveragePool", 0},
+    {"MaxPool",     3, 12, design_pool,  emit_pool,         stream_work, "MaxPool", 0},
+    {"AveragePool", 3, 12, design_pool,  emit_pool,         stream_work, "AveragePool", 0},
+    IMAGE("GlobalAveragePool", 5, 30, emit_blocked_unary),
+    IMAGE("GlobalAveragePool", 3, 21, emit_image),
+    {"Softmax",     6, 30, design_scores, emit_softmax, stream_work, "Softmax", 0},
+    {"LogSoftmax",  3, 8,  design_scores, emit_softmax, stream_work, "LogSoftmax", 0},
+    ROWS("LayerNormalization", 6, 39, emit_layernorm),
+    {"RMS norm",    4, 18, design_rows,  emit_rmsnorm, stream_work, NULL, 0},
+    {"mean of rows", 4, 14, design_rows, emit_mean,    stream_work, NULL, 0},
+    IMAGE("InstanceNormalization", 4, 24, emit_image_norm),
+    IMAGE("BatchNormalization", 4, 24, emit_image_norm),
+    {"Transpose",  15, 70, design_transpose, emit_transpose, stream_work, "Transpose", 0},
+    {"Concat",      8, 34, design_copy, emit_concat, stream_work, "Concat", 0},
+    {"Slice",       8, 34, design_copy, emit_slice,  stream_work, "Slice", 0},
+    ROWS("Gather", 4, 24, emit_gather),
+    IMAGE("Pad", 4, 21, emit_pad),
+    IMAGE("Expand", 3, 15, emit_expand),
+    {"DepthToSpace", 3, 8, design_depth, emit_depth, stream_work, "DepthToSpace", 0},
+    ROWS("Reshape", 3, 9, emit_view),
+    {"bias and GELU", 5, 24, design_rows, emit_bias_gelu, stream_work, NULL, 0},
+    IMAGE("BatchNormalization", 5, 36, emit_norm_relu),
+    {"ReduceMax", 3, 14, design_copy, emit_reduce, stream_work, "ReduceMax", 0},
+    {"ReduceMean", 3, 14, design_copy, emit_reduce, stream_work, "ReduceMean", 0},
+    {"ArgMax", 3, 10, design_copy, emit_reduce, stream_work, "ArgMax", 0},
+    ROWS("Greater", 3, 15, emit_compare),
+    IMAGE("QuantizeLinear", 5, 36, emit_quantize),
+    {"Resize", 5, 20, design_copy, emit_resize, stream_work, "Resize", 0},
+    {"append to a cache", 4, 20, design_cache, emit_append, stream_work, "Concat", 0},
+    {"append to a far cache", 3, 14, design_cache, emit_append, stream_work, "Concat", 6e8},
+    {NULL, 0, 0, NULL, NULL, NULL, NULL, 0},
 };
 /* clang-format on */
 

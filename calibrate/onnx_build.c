@@ -171,7 +171,13 @@ static Onnx__TensorProto *tensor_new(struct wl_onnx *b, enum wl_onnx_type type, 
 
 const char *wl_onnx_weight(struct wl_onnx *b, const int64_t *dims, int32_t rank)
 {
-    Onnx__TensorProto *t = tensor_new(b, WL_ONNX_FLOAT, dims, rank);
+    return wl_onnx_weight_of(b, WL_ONNX_FLOAT, dims, rank);
+}
+
+const char *wl_onnx_weight_of(struct wl_onnx *b, enum wl_onnx_type type, const int64_t *dims,
+                              int32_t rank)
+{
+    Onnx__TensorProto *t = tensor_new(b, type, dims, rank);
     Onnx__StringStringEntryProto *e = WL_ARRAY(b->arena, Onnx__StringStringEntryProto, 1);
     Onnx__StringStringEntryProto **list = WL_ARRAY(b->arena, Onnx__StringStringEntryProto *, 1);
     if (t == NULL || e == NULL || list == NULL) {
@@ -209,6 +215,18 @@ const char *wl_onnx_scalar(struct wl_onnx *b, float value)
     }
     t->n_float_data = 1;
     t->float_data = wl_arena_copy(b->arena, &value, sizeof(value));
+    return t->name;
+}
+
+const char *wl_onnx_byte(struct wl_onnx *b, uint8_t value)
+{
+    int32_t wide = value;
+    Onnx__TensorProto *t = tensor_new(b, WL_ONNX_UINT8, NULL, 0);
+    if (t == NULL) {
+        return NULL;
+    }
+    t->n_int32_data = 1;
+    t->int32_data = wl_arena_copy(b->arena, &wide, sizeof(wide));
     return t->name;
 }
 
@@ -283,9 +301,16 @@ void wl_onnx_attr_ints(struct wl_onnx *b, struct wl_onnx_node *n, const char *na
     }
 }
 
-int32_t wl_onnx_node_count(const struct wl_onnx *b)
+void wl_onnx_attr_text(struct wl_onnx *b, struct wl_onnx_node *n, const char *name,
+                       const char *value)
 {
-    return b->nodes.count;
+    Onnx__AttributeProto *a =
+        attribute_new(b, n, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING);
+    if (a != NULL) {
+        a->has_s = true;
+        a->s.len = strlen(value);
+        a->s.data = (uint8_t *)copy_text(b, value);
+    }
 }
 
 /* ---- writing ---------------------------------------------------------------------------------- */

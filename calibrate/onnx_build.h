@@ -9,7 +9,8 @@
 
 #include "core.h"
 
-enum wl_onnx_type { WL_ONNX_FLOAT = 1, WL_ONNX_INT64 = 7 };
+/* As TensorProto numbers them. */
+enum wl_onnx_type { WL_ONNX_FLOAT = 1, WL_ONNX_UINT8 = 2, WL_ONNX_INT8 = 3, WL_ONNX_INT64 = 7 };
 
 struct wl_onnx; /* one graph under construction */
 struct wl_onnx_node;
@@ -24,8 +25,11 @@ const char *wl_onnx_input(struct wl_onnx *b, enum wl_onnx_type type, const int64
                           int32_t rank);
 /* Values come later, at random (wl_materialize). */
 const char *wl_onnx_weight(struct wl_onnx *b, const int64_t *dims, int32_t rank);
+const char *wl_onnx_weight_of(struct wl_onnx *b, enum wl_onnx_type type, const int64_t *dims,
+                              int32_t rank);
 const char *wl_onnx_ints(struct wl_onnx *b, const int64_t *values, int32_t count);
 const char *wl_onnx_scalar(struct wl_onnx *b, float value);
+const char *wl_onnx_byte(struct wl_onnx *b, uint8_t value);
 void wl_onnx_output(struct wl_onnx *b, const char *tensor);
 
 /* A node with one output; inputs that are NULL end the list. */
@@ -35,7 +39,9 @@ void wl_onnx_attr_int(struct wl_onnx *b, struct wl_onnx_node *n, const char *nam
 void wl_onnx_attr_ints(struct wl_onnx *b, struct wl_onnx_node *n, const char *name,
                        const int64_t *values, int32_t count);
 
-int32_t wl_onnx_node_count(const struct wl_onnx *b);
+void wl_onnx_attr_text(struct wl_onnx *b, struct wl_onnx_node *n, const char *name,
+                       const char *value);
+
 /* Writes the graph-only file: opset 17, IR version 8. */
 wl_status wl_onnx_write(struct wl_onnx *b, const char *path, struct wl_error *err) WL_MUST_CHECK;
 

@@ -23,6 +23,7 @@
 #define PACK_CELLS 40
 #define CHAIN 200 /* kernels of the trivial chain */
 #define TRIVIAL 16 /* elements */
+#define PLAINEST "neg" /* stands for kernels that have no rows of their own */
 #define RUN_SECONDS 0.12
 #define RUNS_MIN 7
 
@@ -128,21 +129,43 @@ static void add_times(const struct run *r, struct wl_bench_row *row, const struc
 
 static wl_status add_row(struct run *r, const struct wl_bench_row *row, struct wl_error *err)
 {
+    struct wl_bench_row plain = *row;
     bool known = wl_bench_has(r->bench, row->operation, row->precision, row->threads, &row->sizes);
-    return known || !(row->time_s > 0) ? WL_OK : wl_bench_add(r->bench, row, err);
+    if (known || !(row->time_s > 0)) {
+        return WL_OK;
+    }
+    WL_TRY(wl_bench_add(r->bench, row, err));
+    if (strcmp(row->operation, PLAINEST) != 0) {
+        return WL_OK;
+    }
+    plain.operation = WL_KERNEL_ELEMENTWISE;
+    return wl_bench_add(r->bench, &plain, err);
 }
 
-/* Layout changes and views are rows of their own: seconds of one, by elements. */
+/* Kernels around those of subgraphs, by the runtime's operator. */
+static const struct {
+    const char *op, *operation;
+    double bytes_each; /* of an element, read and written; 0: its size does not matter */
+} surroundings[] = {
+    {"ReorderInput", WL_KERNEL_REORDER_IN, 8},
+    {"ReorderOutput", WL_KERNEL_REORDER_OUT, 8},
+    {"DequantizeLinear", WL_KERNEL_DEQUANTIZE, 5},
+    {NULL, WL_KERNEL_VIEW, 0},
+};
+
+/* Layout changes, views, weights made floats: rows of their own, by elements. */
 static wl_status add_surroundings(struct run *r, const struct wl_ort_kernel *k, int32_t threads,
-                                  bool view, struct wl_error *err)
+                                  struct wl_error *err)
 {
-    bool in = strcmp(k->op, "ReorderInput") == 0;
-    const char *name = view ? WL_KERNEL_VIEW : in ? WL_KERNEL_REORDER_IN : WL_KERNEL_REORDER_OUT;
-    struct wl_bench_row row = plain_row(name, threads);
-    if (!view) {
+    size_t i = 0;
+    while (surroundings[i].op != NULL && strcmp(surroundings[i].op, k->op) != 0) {
+        i++;
+    }
+    struct wl_bench_row row = plain_row(surroundings[i].operation, threads);
+    if (surroundings[i].bytes_each > 0) {
         row.sizes.n = k->elements;
-        row.sizes.width = k->columns;
-        row.sizes.bytes = 8 * k->elements;
+        row.sizes.width = i < 2 ? k->columns : k->elements;
+        row.sizes.bytes = surroundings[i].bytes_each * k->elements;
     }
     add_times(r, &row, k);
     return add_row(r, &row, err);
@@ -167,7 +190,7 @@ static wl_status add_kernels(struct run *r, const struct analysed *a,
         int32_t own = node == WL_NONE ? WL_NONE : a->partition.subgraph_of[node];
         bool reorder = strncmp(k->op, "Reorder", 7) == 0;
         if (reorder || (node != WL_NONE && own == WL_NONE)) {
-            WL_TRY(add_surroundings(r, k, threads, !reorder, err));
+            WL_TRY(add_surroundings(r, k, threads, err));
         } else if (own != WL_NONE) {
             add_times(r, &rows[own], k);
         }
@@ -258,9 +281,12 @@ static wl_status measure_profile_cost(struct run *r, int32_t threads, struct wl_
 
 /* ---- the grid -------------------------------------------------------------------------------------- */
 
+/* Those of one size of file together, small first. */
 static int by_work(const void *a, const void *b)
 {
-    double x = ((const struct cell *)a)->work, y = ((const struct cell *)b)->work;
+    const struct cell *p = a, *q = b;
+    double x = p->kind->pack != q->kind->pack ? p->kind->pack : p->work;
+    double y = p->kind->pack != q->kind->pack ? q->kind->pack : q->work;
     return (x > y) - (x < y);
 }
 
@@ -292,9 +318,11 @@ static wl_status design(struct wl_bench *b, struct cell **out, int32_t *count, s
 /* Cells from `first` on that fit into one file. */
 static int32_t pack(const struct cell *cells, int32_t first, int32_t count)
 {
-    double work = 0;
+    double work = 0, most = cells[first].kind->pack > 0 ? cells[first].kind->pack : PACK_WORK;
     int32_t n = 0;
-    while (first + n < count && n < PACK_CELLS && (n == 0 || work + cells[first + n].work < PACK_WORK)) {
+    while (first + n < count && n < PACK_CELLS &&
+           cells[first + n].kind->pack == cells[first].kind->pack &&
+           (n == 0 || work + cells[first + n].work < most)) {
         work += cells[first + n].work;
         n++;
     }

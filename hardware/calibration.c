@@ -14,6 +14,7 @@
 struct entry_file {
     const char *operation, *precision, *reason;
     struct wl_num threads, groups, m, n, k, window, stride, width, operands, bytes;
+    struct wl_num cold_bytes, reuse_bytes;
     struct wl_num time_s, min_s, max_s, std_s, ops_per_s, bytes_per_s, runs;
     bool unsupported;
 };
@@ -40,7 +41,7 @@ static const char *const precisions[] = {"fp64",  "fp32",  "tf32",  "fp16", "bf1
 /* clang-format off */
 #define E(member) offsetof(struct entry_file, member)
 static const struct wl_field entry_fields[] = {
-    {"operation",   WL_F_STRING, true,  NULL,    1, 32,   E(operation), NULL, NULL, "what ran: gemm, gemv, axpy, dot, stream_triad, conv, softmax ... (docs/calibrate.md lists them)"},
+    {"operation",   WL_F_STRING, true,  NULL,    1, 96,   E(operation), NULL, NULL, "what ran: gemm, gemv, axpy, dot, stream_triad, conv, softmax ... (docs/calibrate.md lists them)"},
     {"precision",   WL_F_STRING, true,  NULL,    1, 8,    E(precision), NULL, NULL, "fp64 fp32 tf32 fp16 bf16 fp8 fp4 int64 int32 int16 int8 int4"},
     {"threads",     WL_F_INT,    false, NULL,    1, 1e5,  E(threads), NULL, NULL, "that ran it; without it the file's"},
     {"groups",      WL_F_INT,    false, NULL,    1, 1e12, E(groups), NULL, NULL, "independent products: batch, or groups of a convolution"},
@@ -52,6 +53,8 @@ static const struct wl_field entry_fields[] = {
     {"width",       WL_F_INT,    false, NULL,    1, 1e12, E(width), NULL, NULL, "columns of the output image, or elements in a row that are treated alike"},
     {"operands",    WL_F_INT,    false, NULL,    0, 100,  E(operands), NULL, NULL, "further activations read: a residual, the other side of an addition"},
     {"bytes",       WL_F_INT,    false, "bytes", 1, 1e15, E(bytes), NULL, NULL, "moved, as the benchmark counts them"},
+    {"cold_bytes",  WL_F_INT,    false, "bytes", 0, 1e15, E(cold_bytes), NULL, NULL, "of these: weights and inputs of the model, which are read once per inference"},
+    {"reuse_bytes", WL_F_INT,    false, "bytes", 0, 1e15, E(reuse_bytes), NULL, NULL, "touched between two uses of those"},
     {"time_s",      WL_F_NUM,    false, "s",     1e-9, 1e5, E(time_s), NULL, NULL, "of one run, by the file's statistic"},
     {"min_s",       WL_F_NUM,    false, "s",     1e-9, 1e5, E(min_s), NULL, NULL, "fastest run"},
     {"max_s",       WL_F_NUM,    false, "s",     1e-9, 1e5, E(max_s), NULL, NULL, "slowest run"},
@@ -66,7 +69,7 @@ static const struct wl_field_table entry_table = {"entries", entry_fields, (int3
 
 #define B(member) offsetof(struct band_file, member)
 static const struct wl_field band_fields[] = {
-    {"operation", WL_F_STRING, true, NULL,    1, 48,  B(operation), NULL, NULL, "as entries name it"},
+    {"operation", WL_F_STRING, true, NULL,    1, 96,  B(operation), NULL, NULL, "as entries name it"},
     {"error",     WL_F_NUM,    true, "share", 0, 100, B(error), NULL, NULL, "median absolute error of its kernels"},
     {"kernels",   WL_F_INT,    true, NULL,    1, 1e9, B(kernels), NULL, NULL, "that it rests on"},
 };
@@ -230,7 +233,9 @@ static struct wl_kernel_sizes convert_sizes(const struct entry_file *e)
                                     .operands = e->operands.value,
                                     .bytes = e->bytes.given
                                                  ? e->bytes.value
-                                                 : e->bytes_per_s.value * e->time_s.value};
+                                                 : e->bytes_per_s.value * e->time_s.value,
+                                    .cold_bytes = e->cold_bytes.value,
+                                    .reuse_bytes = e->reuse_bytes.value};
 }
 
 static void convert_entry(const struct entry_file *from, int32_t threads,

@@ -264,7 +264,7 @@ enum wl_statistic { WL_STAT_MEDIAN, WL_STAT_MEAN, WL_STAT_MIN };
 
 /*
  * What decides how long a kernel takes, beside what it does. A size that a kernel does not have is 1
- * (`operands` and `bytes`: 0). Products: `groups` of m x n x k; a convolution's are m output pixels
+ * (`operands` and the bytes: 0). Products: `groups` of m x n x k; a convolution's are m output pixels
  * of the whole batch, n output channels and k = input channels x taps of one group. Everything else:
  * n results, each made of k elements.
  */
@@ -276,6 +276,8 @@ struct wl_kernel_sizes {
                         the row of a softmax, the run that a copy keeps */
     double operands; /* further activations that it reads: a residual, the other side of an addition */
     double bytes;    /* that it reads and writes, each operand once */
+    double cold_bytes;  /* of these: weights, and what the caller feeds */
+    double reuse_bytes; /* touched between two uses of those: what an inference touches in all */
 };
 
 /* One measured operation at one size and precision, or the reason why it did not run. */

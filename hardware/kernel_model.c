@@ -11,6 +11,9 @@
  *             as log2 (locally weighted regression: Cleveland, 1979), slopes held small by a ridge, so
  *             that it falls back to a weighted mean where entries are few.
  *
+ * Coldness is the share of bytes that come from far (weights, inputs of the model) x log2 of the bytes
+ * touched since they were last used: whether a cache still holds them.
+ *
  * So a size that was measured comes back nearly as measured, one between is interpolated log-log, and
  * one far outside keeps the rate of the edge. Thread counts are interpolated in the same logarithms.
  */
@@ -19,10 +22,11 @@
 
 #include "registry_priv.h"
 
-#define SIZES 8      /* groups, m, n, k, window, stride, width, operands */
-#define NEAREST 10   /* entries that take part in one regression */
+#define SIZES 9      /* groups, m, n, k, window, stride, width, operands, coldness */
+#define NEAREST 12   /* entries that take part in one regression */
 #define RIDGE 0.35   /* weight of the prior that slopes are zero */
 #define SOFTENING 0.02 /* squared distance below which entries count alike */
+#define WARM_BYTES 1e6 /* reuse distance up to which weights stay near */
 #define MARGIN 0.15  /* how far a regression may leave the range of the entries it rests on */
 
 struct point {
@@ -52,11 +56,12 @@ static double log2_of(double v)
 
 static void features(const struct wl_kernel_sizes *s, double x[SIZES])
 {
-    const double raw[SIZES - 1] = {s->groups, s->m, s->n, s->k, s->window, s->stride, s->width};
-    for (int i = 0; i < SIZES - 1; i++) {
+    const double raw[SIZES - 2] = {s->groups, s->m, s->n, s->k, s->window, s->stride, s->width};
+    for (int i = 0; i < SIZES - 2; i++) {
         x[i] = log2_of(raw[i]);
     }
-    x[SIZES - 1] = 2 * s->operands;
+    x[SIZES - 2] = 2 * log2_of(1 + s->operands);
+    x[SIZES - 1] = s->bytes > 0 ? s->cold_bytes / s->bytes * log2_of(s->reuse_bytes / WARM_BYTES) : 0;
 }
 
 static double ops_of(const struct wl_kernel_sizes *s)

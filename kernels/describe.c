@@ -5,9 +5,12 @@
  * A product is named by how libraries execute it (the path through their code), anything else by the
  * subgraph's pattern. Each name is followed by wider ones, for calibrations that measured less.
  */
+#include <ctype.h>
 #include <string.h>
 
 #include "kernels_priv.h"
+
+#define NAME_MAX_CHARS 90
 
 struct namer {
     const char **names;
@@ -61,11 +64,42 @@ static void name_product(struct namer *n, const struct wl_subgraph *s, const str
     name_add(n, "gemm");
 }
 
-static wl_status name_stream(struct namer *n, const struct wl_subgraph *s, bool blocked,
-                             struct wl_arena *arena, struct wl_error *err)
+/* "Add+Div+Erf+Add+Mul+Mul" -> "add+div+erf+add+mul+mul", as far as it fits. */
+static const char *name_of_chain(const struct wl_graph *g, const struct wl_subgraph *s,
+                                 struct wl_arena *arena)
 {
-    size_t first = strcspn(s->pattern, "+");
-    const char *name = wl_arena_strndup(arena, s->pattern, first);
+    char text[NAME_MAX_CHARS + 1];
+    size_t used = 0;
+    for (int32_t i = 0; i < s->node_count; i++) {
+        struct wl_str op = g->nodes[s->nodes[i]].op_type;
+        if (used + op.len + 1 > NAME_MAX_CHARS) {
+            break;
+        }
+        text[used] = '+';
+        used += used > 0 ? 1 : 0;
+        for (size_t k = 0; k < op.len; k++) {
+            text[used++] = (char)tolower((unsigned char)op.data[k]);
+        }
+    }
+    return wl_arena_strndup(arena, text, used);
+}
+
+/* A pattern of several parts goes by the first; a chain without a name of its own by its operators.
+ */
+static const char *stream_name(const struct wl_graph *g, const struct wl_subgraph *s,
+                               struct wl_arena *arena)
+{
+    if (strcmp(s->pattern, WL_KERNEL_ELEMENTWISE) == 0) {
+        return name_of_chain(g, s, arena);
+    }
+    return wl_arena_strndup(arena, s->pattern, strcspn(s->pattern, "+"));
+}
+
+static wl_status name_stream(struct namer *n, const struct wl_graph *g,
+                             const struct wl_subgraph *s, bool blocked, struct wl_arena *arena,
+                             struct wl_error *err)
+{
+    const char *name = stream_name(g, s, arena);
     WL_TRY_PTR(name, err);
     if (blocked) {
         const char *own = wl_arena_printf(arena, "%s_blocked", name);
@@ -73,11 +107,22 @@ static wl_status name_stream(struct namer *n, const struct wl_subgraph *s, bool 
         name_add(n, own);
     }
     name_add(n, name);
-    if (s->kind == WL_OPK_MAP) {
-        name_add(n, "elementwise");
-    }
+    name_add(n, WL_KERNEL_ELEMENTWISE);
     name_add(n, "axpy");
     return WL_OK;
+}
+
+/* Weights stored in integers below a product in floats: the runtime converts them every time. */
+static double dequantized_elems(const struct wl_partition *p, const struct wl_subgraph *s,
+                                const struct wl_product *x)
+{
+    double elems = 0;
+    for (int32_t i = 0; x != NULL && !x->integer && i < s->weight_count; i++) {
+        if (wl_dtype_is_int(p->graph->tensors[s->weights[i].tensor].dtype)) {
+            elems += (double)s->weights[i].elems;
+        }
+    }
+    return elems;
 }
 
 static wl_status describe_one(struct layout *l, struct wl_kernel *items, int32_t i,
@@ -91,11 +136,12 @@ static wl_status describe_one(struct layout *l, struct wl_kernel *items, int32_t
         wl_kernels_place(l, items, i);
     }
     own->sizes = wl_kernels_sizes(l->partition, l->policy, s, own->blocked ? l->block : 1);
+    own->dequantized_elems = dequantized_elems(l->partition, s, x);
     if (x != NULL) {
         name_product(&n, s, x, own->blocked, l->block);
         return WL_OK;
     }
-    return name_stream(&n, s, own->blocked, arena, err);
+    return name_stream(&n, l->partition->graph, s, own->blocked, arena, err);
 }
 
 static wl_status layout_init(struct layout *l, struct wl_arena *arena, struct wl_error *err)
@@ -110,6 +156,21 @@ static wl_status layout_init(struct layout *l, struct wl_arena *arena, struct wl
     WL_TRY_PTR(l->input, err);
     WL_TRY_PTR(l->producer, err);
     return WL_OK;
+}
+
+/* Bytes that one inference touches: every weight, input and result once. */
+static void fill_reuse(struct layout *l, struct wl_kernels *out)
+{
+    double total = 0;
+    const struct wl_graph *g = l->partition->graph;
+    for (int32_t i = 0; i < out->count; i++) {
+        const struct wl_subgraph *s = &l->partition->subgraphs[i];
+        total += out->items[i].sizes.cold_bytes +
+                 wl_kernels_bytes(g, l->policy, s->outputs, s->output_count);
+    }
+    for (int32_t i = 0; i < out->count; i++) {
+        out->items[i].sizes.reuse_bytes = out->items[i].sizes.cold_bytes > 0 ? total : 0;
+    }
 }
 
 /* Views and shape arithmetic belong to the subgraph that runs next. */
@@ -141,6 +202,7 @@ wl_status wl_kernels_describe(const struct wl_partition *p, const struct wl_runt
     for (int32_t i = 0; i < p->count; i++) {
         WL_TRY(describe_one(&l, out->items, i, arena, err));
     }
+    fill_reuse(&l, out);
     count_views(p, out->items);
     return WL_OK;
 }

@@ -21,6 +21,7 @@ struct wl_kernel {
     double reorder_out_bytes; /* the same, back again, for other kernels that read its result */
     double reorder_width;     /* columns of the images reordered */
     int32_t views;            /* views and shape arithmetic that run just before it */
+    double dequantized_elems; /* stored weights that it reads in floats and that were quantised */
     bool blocked;             /* works on blocks of channels */
 };
 
@@ -32,9 +33,10 @@ struct wl_kernels {
 /* Names of what surrounds kernels, as calibrations have them. */
 #define WL_KERNEL_REORDER_IN "reorder_input"
 #define WL_KERNEL_REORDER_OUT "reorder_output"
-#define WL_KERNEL_VIEW "view"         /* one view or piece of shape arithmetic */
-#define WL_KERNEL_DISPATCH "dispatch" /* what a kernel costs outside itself */
-#define WL_KERNEL_CALL "call"         /* what an inference costs beside its kernels */
+#define WL_KERNEL_VIEW "view" /* one view or piece of shape arithmetic */
+#define WL_KERNEL_ELEMENTWISE "elementwise" /* the plainest kernel; what is not known goes by it */
+#define WL_KERNEL_DEQUANTIZE "dequantize"
+#define WL_KERNEL_CALL "call" /* what an inference costs beside its kernels */
 
 /*
  * Describes every subgraph as `rt` executes it; element sizes follow `policy`. Lies in `arena`.

@@ -43,11 +43,20 @@ static bool same_shapes(const struct wl_subgraph *s)
     return same;
 }
 
+/* Only weights that lie in the file as they are read can be reordered ahead. */
+static bool stored_in_floats(const struct layout *l, const struct wl_product *x)
+{
+    const struct wl_tensor *t =
+        x->right == WL_NONE ? NULL : &l->partition->graph->tensors[x->right];
+    return t != NULL && t->dtype == WL_DT_FLOAT && wl_tensor_is_constant(t);
+}
+
 static bool conv_blocked(const struct layout *l, const struct wl_subgraph *s)
 {
     const struct wl_product *x = wl_kernels_product(s);
     if (x == NULL || x->window == NULL || x->integer || x->window->spatial_rank != 2 ||
-        x->window->transposed || s->weight_count == 0 || image(l, s->outputs[0].tensor) == NULL) {
+        x->window->transposed || !stored_in_floats(l, x) ||
+        image(l, s->outputs[0].tensor) == NULL) {
         return false;
     }
     int64_t groups = x->window->groups;

@@ -191,6 +191,35 @@ static void stream_sizes(const struct wl_graph *g, const struct wl_subgraph *s,
     }
 }
 
+/* What the caller feeds: nobody wrote it a moment ago. */
+static double fed_bytes(const struct wl_graph *g, const struct wl_precision_policy *policy,
+                        const struct wl_subgraph *s)
+{
+    double bytes = 0;
+    for (int32_t i = 0; i < s->input_count; i++) {
+        if (g->tensors[s->inputs[i].tensor].kind == WL_TENSOR_INPUT) {
+            bytes += wl_kernels_bytes(g, policy, &s->inputs[i], 1);
+        }
+    }
+    return bytes;
+}
+
+/*
+ * A recurrence: `groups` steps, each a product of the batch with the weights of all gates on what
+ * comes in and on the state.
+ */
+static void recurrent_sizes(const struct wl_product *x, const struct wl_subgraph *s,
+                            struct wl_kernel_sizes *out)
+{
+    double steps = s->steps > 0 ? (double)s->steps : 1;
+    double macs = (double)s->macs / (double)s->repeat;
+    double rows = (double)x->g * (double)x->m;
+    out->groups = steps;
+    out->m = rows > steps ? rows / steps : rows;
+    out->n = (double)x->n;
+    out->k = macs / (out->groups * out->m * out->n);
+}
+
 struct wl_kernel_sizes wl_kernels_sizes(const struct wl_partition *p,
                                         const struct wl_precision_policy *policy,
                                         const struct wl_subgraph *s, int32_t block)
@@ -199,13 +228,17 @@ struct wl_kernel_sizes wl_kernels_sizes(const struct wl_partition *p,
     struct wl_kernel_sizes out = {
         .groups = 1, .m = 1, .n = 1, .k = 1, .window = 1, .stride = 1, .width = 1};
     const struct wl_product *x = wl_kernels_product(s);
-    if (x != NULL) {
+    if (x != NULL && s->kind == WL_OPK_RECURRENT) {
+        recurrent_sizes(x, s, &out);
+    } else if (x != NULL) {
         product_sizes(x, s, block, &out);
     } else {
         stream_sizes(g, s, &out);
     }
+    double weight_bytes = wl_kernels_bytes(g, policy, s->weights, s->weight_count);
     out.bytes = wl_kernels_bytes(g, policy, s->inputs, s->input_count) +
                 wl_kernels_bytes(g, policy, s->outputs, s->output_count) +
-                wl_kernels_bytes(g, policy, s->weights, s->weight_count);
+                weight_bytes;
+    out.cold_bytes = weight_bytes + fed_bytes(g, policy, s);
     return out;
 }

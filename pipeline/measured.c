@@ -15,13 +15,14 @@
 #include "kernels.h"
 #include "pipeline_priv.h"
 
-/* A product further than so many doublings from every size measured is not covered. */
-#define FAR 6.0
+/* What is further than so many doublings from every size measured is not covered. */
+#define FAR_PRODUCT 8.0
+#define FAR_STREAM 16.0
 
 struct overlay {
     const struct wl_calibration *cal;
     struct wl_mappings *m;
-    double view_s, dispatch_s;
+    double view_s;
 };
 
 static const struct wl_kernel_sizes no_sizes = {
@@ -45,13 +46,24 @@ static double kernel_s(const struct overlay *o, const struct wl_kernel *k, struc
     for (int i = 0; k->operations[i] != NULL; i++) {
         double distance = 0;
         double s = look_up(o, k->operations[i], x->precision, &k->sizes, &distance);
-        if (s > 0 && distance <= FAR) {
+        if (s > 0 && distance <= (k->sizes.m > 1 ? FAR_PRODUCT : FAR_STREAM)) {
             x->measured_as = k->operations[i];
             x->measured_distance = distance;
             return s;
         }
     }
     return 0;
+}
+
+/* One pass over so many elements of so many bytes, read and written. */
+static double elements_s(const struct overlay *o, const char *operation, double elems,
+                         double bytes_each)
+{
+    struct wl_kernel_sizes sizes = no_sizes;
+    sizes.n = elems;
+    sizes.width = elems;
+    sizes.bytes = bytes_each * elems;
+    return elems > 0 ? look_up(o, operation, WL_PREC_FP32, &sizes, NULL) : 0;
 }
 
 static double reorder_s(const struct overlay *o, const char *operation, double bytes,
@@ -69,7 +81,7 @@ static double reorder_s(const struct overlay *o, const char *operation, double b
 
 static double around_s(const struct overlay *o, const struct wl_kernel *k)
 {
-    return o->dispatch_s + k->views * o->view_s +
+    return k->views * o->view_s + elements_s(o, WL_KERNEL_DEQUANTIZE, k->dequantized_elems, 5) +
            reorder_s(o, WL_KERNEL_REORDER_IN, k->reorder_in_bytes, k->reorder_width) +
            reorder_s(o, WL_KERNEL_REORDER_OUT, k->reorder_out_bytes, k->reorder_width);
 }
@@ -151,7 +163,6 @@ wl_status wl_measured_apply(const struct wl_calibration *cal, struct wl_mappings
     WL_TRY(wl_kernels_describe(m->partition, m->options.runtime, &m->options.policy, arena,
                                &kernels, err));
     o.view_s = look_up(&o, WL_KERNEL_VIEW, WL_PREC_FP32, &no_sizes, NULL);
-    o.dispatch_s = look_up(&o, WL_KERNEL_DISPATCH, WL_PREC_FP32, &no_sizes, NULL);
     for (int32_t i = 0; i < m->count; i++) {
         replaced += apply_one(&o, i, &kernels.items[i]) ? 1 : 0;
     }

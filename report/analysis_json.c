@@ -317,6 +317,7 @@ static void put_subgraph(struct wl_emitter *e, const struct wl_result *r, int32_
     wl_json_close(e, '}');
     wl_json_num(e, "slack_s", r->concurrency.slack_s[i]);
     wl_json_str(e, "note", wl_report_note(r, i, note, sizeof(note)));
+    wl_json_str(e, "calibrated_as", r->mappings.items[i].measured_as);
     wl_json_str(e, "ended_because", s->ended_because);
     wl_json_close(e, '}');
 }
