@@ -230,6 +230,10 @@ static TARGET("avx512f,avx512bf16") void avx512_bf16(int64_t steps, int32_t quad
 #undef OP
 #undef V
 
+/* Compilers that have no half precision leave it unmeasured; clang 14 has it only as a build
+ * option. */
+#if (defined(__clang__) && __clang_major__ >= 15) || (!defined(__clang__) && __GNUC__ >= 12)
+#define HALF_PRECISION 1
 #define V __m512h
 #define OP(x) _mm512_fmadd_ph(x, b, c)
 static TARGET("avx512f,avx512fp16") void avx512_fp16(int64_t steps, int32_t quads)
@@ -240,6 +244,7 @@ static TARGET("avx512f,avx512fp16") void avx512_fp16(int64_t steps, int32_t quad
 }
 #undef OP
 #undef V
+#endif
 
 /* ---- tiles ----------------------------------------------------------------------------------- */
 
@@ -329,7 +334,9 @@ static const struct wl_detect_kernel kernels[] = {
     VECTOR("avx2",   WL_PREC_INT8, 256, F_AVX_VNNI,    2.0 * 32 * ACCUMULATORS,  avx_vnni_int8),
     VECTOR("avx512", WL_PREC_FP64, 512, F_AVX512,      2.0 * 8 * ACCUMULATORS,   avx512_fp64),
     VECTOR("avx512", WL_PREC_FP32, 512, F_AVX512,      2.0 * 16 * ACCUMULATORS,  avx512_fp32),
+#ifdef HALF_PRECISION
     VECTOR("avx512", WL_PREC_FP16, 512, F_AVX512_FP16, 2.0 * 32 * ACCUMULATORS,  avx512_fp16),
+#endif
     VECTOR("avx512", WL_PREC_BF16, 512, F_AVX512_BF16, 2.0 * 32 * ACCUMULATORS,  avx512_bf16),
     VECTOR("avx512", WL_PREC_INT8, 512, F_AVX512,      2.0 * 64 * ACCUMULATORS,  avx512_int8),
     VECTOR("avx512", WL_PREC_INT8, 512, F_AVX512_VNNI, 2.0 * 64 * ACCUMULATORS,  avx512_vnni_int8),

@@ -149,6 +149,10 @@ static wl_status put_report(const struct wl_host *host, const struct wl_host_mea
                   host->model_name[0] != '\0' ? host->model_name : host->vendor, host->cores,
                   host->cores == 1 ? "" : "s", host->virtual_machine ? " of a virtual machine" : "",
                   host->source, m->seconds);
+    if (strcmp(host->source, "/sys") == 0) {
+        wl_buf_puts(out, "  hwloc is not used; it knows more about odd topologies: install "
+                         "libhwloc-dev, build again\n");
+    }
     WL_TRY(put_arithmetic(host, m, out, err));
     WL_TRY(put_memory(host, m, out, err));
     if (memory.usable_bytes > 0) {
