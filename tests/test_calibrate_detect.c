@@ -368,6 +368,89 @@ static void hybrid_spec(void **state)
     tree_remove(&t);
 }
 
+/* Saved idle watts stand in for the assumed ones: packages and memory, not the graphics board. */
+static void saved_idle_watts(void **state)
+{
+    static const char idle[] =
+        "{\"schema_version\": 1, \"kind\": \"idle\", \"date\": \"2026-02-03T04:05:06Z\", "
+        "\"idle_w\": 41.5,"
+        " \"sources\": ["
+        "{\"kind\": \"rapl\", \"name\": \"package-0\", \"scope\": \"package\", \"counted\": true,"
+        " \"idle_power_w\": 9.25},"
+        "{\"kind\": \"rapl\", \"name\": \"core\", \"scope\": \"core\", \"counted\": false,"
+        " \"idle_power_w\": 4},"
+        "{\"kind\": \"rapl\", \"name\": \"dram\", \"scope\": \"dram\", \"counted\": true,"
+        " \"idle_power_w\": 2.25},"
+        "{\"kind\": \"nvml\", \"name\": \"GPU 0\", \"scope\": \"gpu\", \"counted\": true,"
+        " \"idle_power_w\": 30}]}";
+    struct tree t;
+    struct wl_registry r;
+    struct wl_device d;
+    const char *relative = NULL;
+    (void)state;
+    tree_make(&t);
+    make_up();
+    tree_bytes(&t, "idle.json", idle, sizeof(idle) - 1);
+    open_with_host(&t, &r, &relative);
+    check_clean(&r, &t);
+    load_host(&r, &d);
+    assert_near(d.idle_w, 9.25 + 2.25, 1e-12);
+    assert_int_equal(d.idle_basis, WL_BASIS_MEASURED);
+    assert_int_equal(d.power_scope, WL_POWER_DEVICE);
+    const struct wl_spec *other = NULL; /* no other device is touched */
+    struct wl_error err;
+    assert_int_equal(wl_registry_load(&r, "intel_xeon_6980p", &other, &err), WL_OK);
+    assert_int_equal(wl_spec_device(other, NULL, &d, &err), WL_OK);
+    assert_near(d.idle_w, 130, 1e-12);
+    wl_registry_close(&r);
+    tree_remove(&t);
+}
+
+static void idle_file_of(const char *text, struct wl_device *d, struct wl_error *err,
+                         wl_status expected)
+{
+    struct tree t;
+    struct wl_registry r;
+    const char *relative = NULL;
+    const struct wl_spec *spec = NULL;
+    tree_make(&t);
+    make_up();
+    tree_bytes(&t, "idle.json", text, strlen(text));
+    open_with_host(&t, &r, &relative);
+    assert_int_equal(wl_registry_load(&r, WL_HOST_ID, &spec, err), expected);
+    if (expected == WL_OK) {
+        assert_int_equal(wl_spec_device(spec, NULL, d, err), WL_OK);
+    }
+    wl_registry_close(&r);
+    tree_remove(&t);
+}
+
+static void idle_files_of_other_kinds(void **state)
+{
+    struct wl_device d;
+    struct wl_error err;
+    (void)state;
+    idle_file_of(
+        "{\"kind\": \"idle\", \"sources\": [{\"kind\": \"nvml\", \"name\": \"GPU 0\", \"scope\": "
+        "\"gpu\", \"counted\": true, \"idle_power_w\": 30}]}",
+        &d, &err, WL_OK); /* no meter of the processor: stays assumed */
+    assert_int_equal(d.idle_basis, WL_BASIS_ASSUMED);
+    idle_file_of(
+        "{\"kind\": \"idle\", \"sources\": [{\"kind\": \"battery\", \"name\": \"BAT0\", \"scope\": "
+        "\"machine\", \"counted\": true, \"idle_power_w\": 6}]}",
+        &d, &err, WL_OK);
+    assert_near(d.idle_w, 6, 1e-12);
+    assert_int_equal(d.power_scope, WL_POWER_BOARD);
+    idle_file_of(
+        "{\"kind\": \"idle\", \"sources\": [{\"kind\": \"rapl\", \"name\": \"p\", \"scope\": "
+        "\"package\", \"counted\": true, \"idle_power_w\": 900}]}",
+        &d, &err, WL_ERR_INVALID);
+    assert_non_null(strstr(err.message, "not below the limit"));
+    idle_file_of("{\"kind\": \"other\"}", &d, &err, WL_ERR_PARSE);
+    assert_non_null(strstr(err.message, "save it again"));
+    idle_file_of("{", &d, &err, WL_ERR_PARSE);
+}
+
 static void registry_without_processors(void **state)
 {
     struct tree t;
@@ -402,6 +485,8 @@ int main(void)
         cmocka_unit_test(spec_follows_the_name),
         cmocka_unit_test(threads_that_share),
         cmocka_unit_test(hybrid_spec),
+        cmocka_unit_test(saved_idle_watts),
+        cmocka_unit_test(idle_files_of_other_kinds),
         cmocka_unit_test(registry_without_processors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
