@@ -42,12 +42,11 @@ static bool names_it(const char *text, const char *name)
 
 static bool is_named(const struct wl_registry_entry *e, const char *model_name)
 {
+    bool named = names_it(model_name, e->id);
     for (int32_t i = 0; i < e->alias_count; i++) {
-        if (names_it(model_name, e->aliases[i])) {
-            return true;
-        }
+        named = named || names_it(model_name, e->aliases[i]);
     }
-    return false;
+    return named;
 }
 
 static double doublings(double a, double b)

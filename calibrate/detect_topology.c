@@ -129,7 +129,7 @@ static void printable(char *text)
     }
 }
 
-static void read_identity(const char *cpuinfo, struct wl_host *out)
+static void read_identity(const char *root, const char *cpuinfo, struct wl_host *out)
 {
     char flags[4096];
     value_of(cpuinfo, "vendor_id", out->vendor, sizeof(out->vendor));
@@ -139,6 +139,9 @@ static void read_identity(const char *cpuinfo, struct wl_host *out)
     if (out->vendor[0] == '\0') {
         value_of(cpuinfo, "CPU implementer", out->vendor, sizeof(out->vendor));
         out->model = number_of(cpuinfo, "CPU part");
+    }
+    if (out->model_name[0] == '\0') { /* Arm boards are named by their device tree */
+        wl_detect_line(root, "/proc/device-tree/model", out->model_name, sizeof(out->model_name));
     }
     value_of(cpuinfo, "flags", flags, sizeof(flags));
     out->virtual_machine = strstr(flags, "hypervisor") != NULL;
@@ -240,7 +243,7 @@ wl_status wl_detect_topology(const char *root, struct wl_host *out, struct wl_er
         status = wl_fail(err, WL_ERR_IO, cpuinfo == NULL ? "/proc/cpuinfo" : "/proc/meminfo",
                          "cannot be read; mount /proc");
     } else {
-        read_identity(cpuinfo, out);
+        read_identity(root, cpuinfo, out);
         read_memory(root, meminfo, out);
         out->quota_cores = quota_of(root);
         out->numa_nodes = count_nodes(root);

@@ -102,6 +102,7 @@ static void bare(void **state)
     (void)state;
     tree_make(&t);
     put_proc(&t, "processor : 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd0c\n");
+    tree_put(&t, "proc/device-tree/model", "Some Board 5");
     tree_put(&t, "sys/devices/system/cpu/online", "0,2\n");
     tree_put(&t, "sys/devices/system/node/online", "0-1\n");
     tree_put(&t, "sys/fs/cgroup/cpu.max", "150000 100000\n");
@@ -118,6 +119,7 @@ static void bare(void **state)
     assert_int_equal(h.kinds[0].caches[0].bytes, 0);
     assert_string_equal(h.vendor, "0x41");
     assert_int_equal(h.model, 0xd0c);
+    assert_string_equal(h.model_name, "Some Board 5");
     assert_near(h.quota_cores, 1.5, 1e-9);
     assert_true(h.memory_bytes == 1073741824);
     assert_true(h.memory_available_bytes == 1000000000);
@@ -315,6 +317,10 @@ static void spec_follows_the_name(void **state)
     open_with_host(&t, &r, &relative);
     assert_string_equal(relative, "intel_xeon_8490h");
     check_clean(&r, &t);
+    wl_registry_close(&r);
+    (void)snprintf(host.model_name, sizeof(host.model_name), "Raspberry Pi 5 Model B Rev 1.0");
+    open_with_host(&t, &r, &relative);
+    assert_string_equal(relative, "raspberry_pi_5");
     wl_registry_close(&r);
     tree_remove(&t);
 }

@@ -58,6 +58,7 @@ code 125 --only tapl -- true
 code 125 --sysfs-root "$work/absent" -- true
 code 125 --output "$work/no/such/dir/r.json" -- true
 code 125 --format md -- true
+code 125 --interval 50 -- true
 code 0 --help
 
 # the command's output stays its own
