@@ -40,13 +40,6 @@ wl_status wl_spec_read(struct wl_registry *r, const char *path, struct wl_proble
 /* Path of the spec of an id (not an alias) in the first root that has it; NULL when none. */
 const char *wl_registry_spec_path(struct wl_registry *r, const char *id);
 
-/* ---- host_idle.c
- * ---------------------------------------------------------------------------------------- */
-
-/* Puts saved idle watts into the spec of the host, when `spec_path` is that. */
-wl_status wl_host_idle_apply(struct wl_arena *a, const char *spec_path, cJSON *spec,
-                             struct wl_error *err) WL_MUST_CHECK;
-
 /* ---- list.c
  * ---------------------------------------------------------------------------------------- */
 
@@ -69,5 +62,12 @@ struct wl_skim {
 /* Strings lie in `arena`. PARSE with the line when the text is not JSON. */
 wl_status wl_skim_spec(struct wl_arena *arena, const char *path, const char *bytes, size_t count,
                        struct wl_skim *out, struct wl_error *err) WL_MUST_CHECK;
+
+/* ---- host_idle.c
+ * ---------------------------------------------------------------------------------------- */
+
+/* Puts saved idle watts into the spec of the host, when `spec_path` is that. */
+wl_status wl_host_idle_apply(struct wl_arena *a, const char *spec_path, cJSON *spec,
+                             struct wl_error *err) WL_MUST_CHECK;
 
 #endif
