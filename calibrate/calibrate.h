@@ -38,6 +38,7 @@ struct wl_host {
     int32_t allowed; /* of them for this process */
     int32_t cores;   /* physical ones behind those allowed */
     int32_t packages, numa_nodes;
+    double load;          /* processes that ran of late, this one not among them */
     double quota_cores;   /* a container's share of processor time; 0: unlimited */
     int64_t memory_bytes; /* of the machine, or the container's limit */
     int64_t memory_available_bytes;

@@ -121,37 +121,36 @@ static void add_units(struct writer *w)
     }
 }
 
-static void add_pipe(struct writer *w, cJSON *pipes, int32_t kind, const char *name,
-                     enum wl_pipe_kind pipe_kind)
+static void add_geometry(cJSON *p, const struct wl_host_rate *r)
+{
+    if (r->kind == WL_PIPE_VECTOR) {
+        (void)add_value(p, "simd_bits", r->simd_bits, "derived", "system");
+        return;
+    }
+    (void)add_value(p, "rows", r->rows, "derived", "system");
+    (void)add_value(p, "cols", r->cols, "derived", "system");
+    (void)add_value(p, "depth", r->depth, "derived", "system");
+}
+
+/* The pipe that `lead` belongs to, at every precision that ran on it. */
+static void add_pipe(struct writer *w, cJSON *pipes, int32_t kind, const struct wl_host_rate *lead)
 {
     const struct wl_host_kind_rates *k = &w->m->kinds[kind];
-    cJSON *p = add_item(pipes), *ops = NULL;
+    cJSON *p = add_item(pipes);
     double share = k->shared > 0 && k->shared < SHARED_LIMIT ? k->shared : 1;
-    (void)cJSON_AddStringToObject(p, "name", name);
-    (void)cJSON_AddStringToObject(p, "kind", wl_pipe_kind_name(pipe_kind));
+    (void)cJSON_AddStringToObject(p, "name", lead->pipe);
+    (void)cJSON_AddStringToObject(p, "kind", wl_pipe_kind_name(lead->kind));
     (void)cJSON_AddStringToObject(p, "units", w->host->kinds[kind].name);
-    ops = cJSON_AddObjectToObject(p, "ops_per_cycle");
-    for (int prec = 0; prec < WL_PREC_COUNT; prec++) {
-        for (int32_t i = 0; i < k->rate_count; i++) {
-            const struct wl_host_rate *r = &k->rates[i];
-            if (!r->supported || strcmp(r->pipe, name) != 0 || (int)r->precision != prec) {
-                continue;
-            }
+    cJSON *ops = cJSON_AddObjectToObject(p, "ops_per_cycle");
+    for (int32_t i = 0; i < k->rate_count; i++) {
+        const struct wl_host_rate *r = &k->rates[i];
+        if (r->supported && strcmp(r->pipe, lead->pipe) == 0) {
             (void)cJSON_AddNumberToObject(ops, wl_precision_name(r->precision),
                                           whole_rate(r->ops_per_cycle * share));
-            if (pipe_kind == WL_PIPE_VECTOR &&
-                cJSON_GetObjectItemCaseSensitive(p, "simd_bits") == NULL) {
-                (void)add_value(p, "simd_bits", r->simd_bits, "derived", "system");
-            }
-            if (pipe_kind == WL_PIPE_MATRIX &&
-                cJSON_GetObjectItemCaseSensitive(p, "rows") == NULL) {
-                (void)add_value(p, "rows", r->rows, "derived", "system");
-                (void)add_value(p, "cols", r->cols, "derived", "system");
-                (void)add_value(p, "depth", r->depth, "derived", "system");
-            }
         }
     }
-    if (pipe_kind == WL_PIPE_MATRIX && k->matrix_clock_hz > 0) {
+    add_geometry(p, lead);
+    if (lead->kind == WL_PIPE_MATRIX && k->matrix_clock_hz > 0) {
         (void)cJSON_AddNumberToObject(p, "clock_hz", rounded(k->matrix_clock_hz));
     }
     describe(p, "measured", "run");
@@ -181,10 +180,10 @@ static void add_pipes(struct writer *w)
         if (vector == NULL) {
             continue;
         }
-        add_pipe(w, pipes, i, vector->pipe, WL_PIPE_VECTOR);
+        add_pipe(w, pipes, i, vector);
         for (int32_t r = 0; r < k->rate_count; r++) {
             if (k->rates[r].kind == WL_PIPE_MATRIX && k->rates[r].supported) {
-                add_pipe(w, pipes, i, k->rates[r].pipe, WL_PIPE_MATRIX);
+                add_pipe(w, pipes, i, &k->rates[r]);
                 break;
             }
         }

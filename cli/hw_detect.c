@@ -12,6 +12,9 @@
 #include "calibrate.h"
 #include "hw_priv.h"
 
+/* Load over the last minute that is worth a word. */
+#define BUSY_LOAD 0.5
+
 static void show_progress(void *user, double share, const char *what)
 {
     enum { WIDTH = 30 };
@@ -152,6 +155,12 @@ static wl_status put_report(const struct wl_host *host, const struct wl_host_mea
     if (strcmp(host->source, "/sys") == 0) {
         wl_buf_puts(out, "  hwloc is not used; it knows more about odd topologies: install "
                          "libhwloc-dev, build again\n");
+    }
+    if (host->load > BUSY_LOAD) {
+        wl_buf_printf(out,
+                      "  other processes were running (load %.1f): rates may be too low; run again "
+                      "when the machine is quiet\n",
+                      host->load);
     }
     WL_TRY(put_arithmetic(host, m, out, err));
     WL_TRY(put_memory(host, m, out, err));
