@@ -93,6 +93,9 @@ wl_status wl_cli_registry_roots(struct wl_arena *arena, const char *option, cons
 /* What wattline itself writes about this host goes there (it need not exist); NULL without a HOME.
  */
 const char *wl_cli_host_dir(struct wl_arena *arena);
+/* A folder of the host directory and those above it, where they are missing. */
+wl_status wl_cli_make_folders(struct wl_arena *arena, const char *path,
+                              struct wl_error *err) WL_MUST_CHECK;
 /* The directory of zoo models, or NULL when there is none. */
 const char *wl_cli_models_dir(struct wl_arena *arena, const char *option);
 

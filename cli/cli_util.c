@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -105,6 +106,24 @@ const char *wl_cli_host_dir(struct wl_arena *arena)
     const char *home = getenv("HOME");
     return home == NULL || *home == '\0' ? NULL
                                          : wl_arena_printf(arena, "%s/.local/share/wattline", home);
+}
+
+wl_status wl_cli_make_folders(struct wl_arena *arena, const char *path, struct wl_error *err)
+{
+    char *partial = wl_arena_strndup(arena, path, strlen(path));
+    WL_TRY_PTR(partial, err);
+    for (char *at = partial + 1; *at != '\0'; at++) {
+        if (*at == '/') {
+            *at = '\0';
+            (void)mkdir(partial, 0777);
+            *at = '/';
+        }
+    }
+    if (mkdir(partial, 0777) != 0 && errno != EEXIST) {
+        return wl_fail(err, WL_ERR_IO, path, "cannot be made: %s; WATTLINE_HOST_DIR names another",
+                       strerror(errno));
+    }
+    return WL_OK;
 }
 
 wl_status wl_cli_registry_roots(struct wl_arena *arena, const char *option, const char *roots[4],

@@ -96,6 +96,7 @@ FLAG(detail, detail)
 FLAG(summary, summary)
 FLAG(describe, describe)
 FLAG(strict, strict)
+FLAG(quick, quick)
 SETTER(schema, schema)
 
 static const struct wl_option common_options[] = {
@@ -134,6 +135,12 @@ static const struct wl_option import_options[] = {
     {"device", "ID", "which device it is of (default: guessed from the path)", set_device},
     {NULL, NULL, NULL, NULL}};
 
+static const struct wl_option detect_options[] = {
+    {"output", "FILE", "the spec.json instead of the host directory's; - for standard output",
+     set_output},
+    {"quick", NULL, "under 5 seconds instead of under 15", set_quick},
+    {NULL, NULL, NULL, NULL}};
+
 static const struct action {
     const char *name, *synopsis, *summary;
     const struct wl_option *options;
@@ -150,6 +157,8 @@ static const struct action {
     {"import-calibration", "OLD.json [options]",
      "a calibration of branes-ai/graphs in this registry's form", import_options, 1, 1,
      wl_cli_hw_import},
+    {"detect", "[options]", "measures this machine and describes it as device \"host\"",
+     detect_options, 0, 0, wl_cli_hw_detect},
 };
 
 /* ---- shared
@@ -197,7 +206,7 @@ static wl_status open_and_run(const struct action *action, struct wl_cli_hw *h, 
     WL_TRY(wl_registry_open(&h->registry, roots, count, err));
     wl_buf_init(&out);
     wl_status status = action->run(h, argc, argv, &out, err);
-    bool own_output = action->run == wl_cli_hw_import;
+    bool own_output = action->run == wl_cli_hw_import || action->run == wl_cli_hw_detect;
     if (status == WL_OK && (!own_output || h->output == NULL)) {
         status = wl_cli_output(h->output, &out, err);
     }
@@ -247,7 +256,7 @@ int wl_cmd_hw(int argc, char **argv)
 {
     if (argc < 2) {
         return wl_cli_usage("hw", "what to do is missing; list, show ID, check FILE, calibrations, "
-                                  "import-calibration FILE");
+                                  "import-calibration FILE, detect");
     }
     if (strcmp(argv[1], "--help") == 0) {
         print_actions(stdout);
@@ -262,7 +271,7 @@ int wl_cmd_hw(int argc, char **argv)
     }
     char near[120];
     wl_nearest_names(argv[1], names, (int32_t)WL_ARRAY_LEN(actions), 2, near, sizeof(near));
-    return wl_cli_usage("hw", "\"%.40s\" is not an action; %s", argv[1],
-                        near[0] != '\0' ? near
-                                        : "list, show, check, calibrations, import-calibration");
+    return wl_cli_usage(
+        "hw", "\"%.40s\" is not an action; %s", argv[1],
+        near[0] != '\0' ? near : "list, show, check, calibrations, import-calibration, detect");
 }

@@ -18,7 +18,7 @@ struct wl_cli_hw {
     const char *schema;          /* check: print this schema instead */
     enum wl_precision precision; /* WL_PREC_COUNT: any */
     double min_tdp_w, max_tdp_w;
-    bool detail, summary, describe, strict;
+    bool detail, summary, describe, strict, quick;
     bool problems; /* something was reported: exit code 1 */
 };
 
@@ -26,7 +26,7 @@ typedef wl_status wl_cli_hw_run(struct wl_cli_hw *h, int argc, char **argv, stru
                                 struct wl_error *err);
 
 wl_cli_hw_run wl_cli_hw_list, wl_cli_hw_show, wl_cli_hw_check, wl_cli_hw_calibrations,
-    wl_cli_hw_import;
+    wl_cli_hw_import, wl_cli_hw_detect;
 
 /* RFC 4180: quoted where it has a comma, a quote or a line end. */
 void wl_cli_csv_cell(struct wl_buf *out, bool first, const char *text);

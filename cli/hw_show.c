@@ -148,6 +148,7 @@ static void show_json(const struct wl_spec *s, const struct wl_device *d, struct
     wl_json_num(&e, "tdp_w", d->tdp_w);
     wl_json_num(&e, "power_limit_w", d->power_limit_w);
     wl_json_num(&e, "idle_w", d->idle_w);
+    wl_json_str(&e, "idle_basis", wl_basis_name(d->idle_basis));
     wl_json_num(&e, "memory_bandwidth_bytes_per_s", wl_device_dram(d)->bandwidth_bps);
     emit_peaks(&e, d);
     emit_levels(&e, d);
@@ -208,10 +209,11 @@ static void show_head(const struct wl_spec *s, const struct wl_device *d, struct
         paragraph(out, "  note", 16, notes);
     }
     wl_buf_printf(out,
-                  "\npower mode %s: TDP %s%g W, limit %g W, idle %g W; units %d at %.0f MHz; "
+                  "\npower mode %s: TDP %s%g W, limit %g W, idle %g W%s; units %d at %.0f MHz; "
                   "basis %s\n",
                   d->power_mode, d->power_estimated ? "~" : "", d->tdp_w, d->power_limit_w,
-                  d->idle_w, wl_device_units(d), d->clock_hz / 1e6, wl_basis_name(d->basis));
+                  d->idle_w, d->idle_basis == WL_BASIS_MEASURED ? " (measured)" : "",
+                  wl_device_units(d), d->clock_hz / 1e6, wl_basis_name(d->basis));
 }
 
 static wl_status show_units(const struct wl_device *d, struct wl_buf *out)

@@ -4,10 +4,8 @@
  * directory (OUTPUT, "Commands"): {schema_version, kind, date, tool, host, seconds, idle_w,
  * sources[{kind, name, scope, counted, idle_power_w}]}. idle_w is the sum of what counts.
  */
-#include <errno.h>
 #include <math.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <time.h>
 
@@ -16,23 +14,6 @@
 #include "measure_cli.h"
 
 static const char file_name[] = "idle.json";
-
-/* The host directory and the folders above it. */
-static wl_status make_folders(char *path, struct wl_error *err)
-{
-    for (char *at = path + 1; *at != '\0'; at++) {
-        if (*at == '/') {
-            *at = '\0';
-            (void)mkdir(path, 0777);
-            *at = '/';
-        }
-    }
-    if (mkdir(path, 0777) != 0 && errno != EEXIST) {
-        return wl_fail(err, WL_ERR_IO, path, "cannot be made: %s; WATTLINE_HOST_DIR names another",
-                       strerror(errno));
-    }
-    return WL_OK;
-}
 
 static void put_file(const struct wl_measurement *r, struct wl_buf *out)
 {
@@ -79,9 +60,7 @@ wl_status wl_measure_idle_save(struct wl_arena *arena, const struct wl_measureme
         return wl_fail(err, WL_ERR_UNSUPPORTED, "--save",
                        "no meter gave idle watts; wattline measure --sources tells why");
     }
-    char *folder = wl_arena_strndup(arena, dir, strlen(dir));
-    WL_TRY_PTR(folder, err);
-    WL_TRY(make_folders(folder, err));
+    WL_TRY(wl_cli_make_folders(arena, dir, err));
     *path = wl_arena_printf(arena, "%s/%s", dir, file_name);
     WL_TRY_PTR(*path, err);
     struct wl_buf text;

@@ -33,9 +33,20 @@ static wl_status parse_duration(const char *option, const char *text, double *ou
                    text);
 }
 
+/* Whoever writes 50 here means milliseconds, and would not see that it became seconds. */
+#define BARE_INTERVAL_MAX_S 10.0
+
 static wl_status set_interval(void *target, const char *value, struct wl_error *err)
 {
-    return parse_duration("--interval", value, &self(target)->meter.interval_s, err);
+    double *interval_s = &self(target)->meter.interval_s;
+    WL_TRY(parse_duration("--interval", value, interval_s, err));
+    bool bare = value[strspn(value, "0123456789.")] == '\0';
+    if (bare && *interval_s >= BARE_INTERVAL_MAX_S) {
+        return wl_fail(err, WL_ERR_USAGE, "--interval",
+                       "\"%.20s\" without a unit is seconds; write %.20sms or %.20ss", value, value,
+                       value);
+    }
+    return WL_OK;
 }
 
 static wl_status set_warmup(void *target, const char *value, struct wl_error *err)

@@ -175,6 +175,9 @@ bool wl_device_main_precision(const struct wl_device *d, enum wl_precision prec)
 /* Main memory: the last level. */
 const struct wl_level *wl_device_dram(const struct wl_device *d);
 
+/* Id of the machine at hand, as `hw detect` describes it in the host directory. */
+#define WL_HOST_ID "host"
+
 /* ---- specs and the registry --------------------------------------------------------------------
  */
 

@@ -97,6 +97,10 @@ static wl_status unknown_device(struct wl_registry *r, const char *id,
                                 struct wl_error *err)
 {
     int32_t names = 0;
+    if (strcmp(id, WL_HOST_ID) == 0) {
+        return wl_fail(err, WL_ERR_USAGE, id,
+                       "this machine has not been described yet; run: wattline hw detect");
+    }
     for (int32_t i = 0; i < count; i++) {
         names += 1 + entries[i].alias_count;
     }

@@ -69,4 +69,11 @@ struct wl_skim {
 wl_status wl_skim_spec(struct wl_arena *arena, const char *path, const char *bytes, size_t count,
                        struct wl_skim *out, struct wl_error *err) WL_MUST_CHECK;
 
+/* ---- host_idle.c
+ * ---------------------------------------------------------------------------------------- */
+
+/* Puts saved idle watts into the spec of the host, when `spec_path` is that. */
+wl_status wl_host_idle_apply(struct wl_arena *a, const char *spec_path, cJSON *spec,
+                             struct wl_error *err) WL_MUST_CHECK;
+
 #endif

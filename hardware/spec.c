@@ -315,8 +315,9 @@ static void check_power(const struct checker *c)
     const struct wl_spec_power *p = &c->f->power;
     double limit = p->power_limit_w.given ? p->power_limit_w.value : p->tdp_w.value;
     if (p->tdp_w.given && p->idle_w.given && p->idle_w.value >= limit) {
-        wl_problem_add(c->p, false, "/power/idle_w", "idle %g W is not below the limit %g W",
-                       p->idle_w.value, limit);
+        wl_problem_add(c->p, false, "/power/idle_w",
+                       "idle %g W (%.160s) is not below the limit %g W; correct one of them",
+                       p->idle_w.value, p->idle_w.source == NULL ? "" : p->idle_w.source, limit);
     }
     bool found = p->default_mode == NULL, tdp = true;
     const struct wl_spec_mode *modes = c->f->power_modes.items;
@@ -404,6 +405,7 @@ static wl_status build(struct wl_registry *r, struct wl_spec *s, struct wl_probl
                        struct wl_error *err)
 {
     WL_TRY(inherit(r, s->json, s->path, err));
+    WL_TRY(wl_host_idle_apply(&r->arena, s->path, s->json, err));
     s->file.class = -1;
     wl_decode(&r->arena, problems, s->json, &wl_spec_table,
               (struct wl_provenance){WL_BASIS_DATASHEET, NULL}, &s->file);

@@ -112,6 +112,7 @@ static void put_hardware(struct wl_emitter *e, const struct wl_result *r)
     wl_json_num(e, "tdp_w", d->tdp_w);
     wl_json_num(e, "power_limit_w", d->power_limit_w);
     wl_json_num(e, "idle_w", d->idle_w);
+    wl_json_str(e, "idle_basis", wl_basis_name(d->idle_basis));
     wl_json_object(e, "peak_ops_per_s");
     for (int p = 0; p < WL_PREC_COUNT; p++) {
         double peak = wl_device_peak(d, (enum wl_precision)p, NULL);

@@ -101,9 +101,10 @@ static void put_answer(const struct wl_result *r, struct wl_buf *out)
                   wl_format_percent(bound_share(r, t->bound), c, sizeof(c)));
     put_energy_line(r, out);
     put_lead("power", wl_format_si(t->average_power_w, "W", a, sizeof(a)), out);
-    wl_buf_printf(out, "on average; limit %s, idle %s",
+    wl_buf_printf(out, "on average; limit %s, idle %s%s",
                   wl_format_si(r->device.power_limit_w, "W", b, sizeof(b)),
-                  wl_format_si(r->device.idle_w, "W", c, sizeof(c)));
+                  wl_format_si(r->device.idle_w, "W", c, sizeof(c)),
+                  r->device.idle_basis == WL_BASIS_MEASURED ? " (measured)" : "");
     if (t->unthrottled_power_w > r->device.power_limit_w) {
         wl_buf_printf(out, "; would be %s without the limit",
                       wl_format_si(t->unthrottled_power_w, "W", d, sizeof(d)));

@@ -58,6 +58,7 @@ code 125 --only tapl -- true
 code 125 --sysfs-root "$work/absent" -- true
 code 125 --output "$work/no/such/dir/r.json" -- true
 code 125 --format md -- true
+code 125 --interval 50 -- true
 code 0 --help
 
 # the command's output stays its own
@@ -129,6 +130,14 @@ mkdir -p "$rails"
 echo ina3221 >"$rails/name"; echo VDD_IN >"$rails/in1_label"; echo 5000 >"$rails/in1_input"; echo 2000 >"$rails/curr1_input"
 code 0 "${root[@]}" --idle 0.1 --save
 grep -q '"idle_w": 10' "$WATTLINE_HOST_DIR/idle.json" || problem "idle.json: $(cat "$WATTLINE_HOST_DIR/idle.json")"
+# the ledger of device host takes them: static energy is 10 W x latency
+host=$WATTLINE_HOST_DIR/cpu/host/spec.json
+mkdir -p "$(dirname "$host")"
+sed 's/"id": "raspberry_pi_5"/"id": "host"/; /"aliases"/d' "$WATTLINE_REGISTRY/cpu/raspberry_pi_5/spec.json" >"$host"
+"$WATTLINE" analyze resnet18 --hw host --format json >"$work/r.json" || problem "analyze --hw host"
+figure 'r["hardware"]["idle_w"] == 10 and r["hardware"]["idle_basis"] == "measured"'
+figure 'abs(r["energy"]["static_j"] / r["totals"]["latency_s"] - 10) < 1e-9'
+"$WATTLINE" analyze resnet18 --hw host | grep -q 'idle 10 W (measured)' || problem "idle watts are not named measured"
 echo 3000 >"$rails/curr1_input"
 code 0 "${root[@]}" --format json --output "$work/r.json" -- sleep 0.2
 figure 'abs(r["sources"][0]["idle_power_w"] - 10) < 1e-6 and abs(r["totals"]["idle_power_w"] - 10) < 1e-6'
