@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* calibrate/native.c: timing, grid points, buffers and caches for the frameworks inside this process. */
+/* calibrate/native.c: timing, grid points, buffers and caches for the frameworks inside this
+ * process. */
 #include <dlfcn.h>
 #include <math.h>
 #include <stdlib.h>
@@ -9,10 +10,11 @@
 #include "native.h"
 
 #define WARMUPS_MAX 10
-#define STEADY 0.98    /* a run that is not this much faster than the best before ends the warm-up */
-#define SAMPLE_S 2e-5  /* shorter work is repeated within a sample, so that the clock does not count */
+#define STEADY 0.98 /* a run that is not this much faster than the best before ends the warm-up */
+#define SAMPLE_S                                                                                   \
+    2e-5 /* shorter work is repeated within a sample, so that the clock does not count */
 #define SAMPLES_MAX 400
-#define LIMIT_S 0.8    /* of one row, where it may end early */
+#define LIMIT_S 0.8 /* of one row, where it may end early */
 #define LIMIT_QUICK_S 0.15
 
 double wl_native_now_s(void)
@@ -71,7 +73,8 @@ void wl_native_time(const struct wl_bench *b, const struct wl_native_work *work,
     wl_bench_times(samples, count, row);
 }
 
-/* ---- points ------------------------------------------------------------------------------------ */
+/* ---- points ------------------------------------------------------------------------------------
+ */
 
 double wl_native_halton(int32_t index, int32_t base)
 {
@@ -89,7 +92,8 @@ int64_t wl_native_log_point(double share, int64_t low, int64_t high)
     return wl_max_i64(low, wl_min_i64(high, llround(exp2(x))));
 }
 
-/* ---- memory ------------------------------------------------------------------------------------ */
+/* ---- memory ------------------------------------------------------------------------------------
+ */
 
 /* 0.5 in the types that are written as bit patterns; floating-point sums stay small. */
 static void fill(void *data, size_t bytes, enum wl_precision precision)
@@ -189,7 +193,8 @@ int64_t wl_native_memory_free(void)
     return kib * 1024;
 }
 
-/* ---- libraries --------------------------------------------------------------------------------- */
+/* ---- libraries ---------------------------------------------------------------------------------
+ */
 
 void *wl_native_load(const char *library, const struct wl_native_symbol *symbols, size_t count,
                      void *table, char *why)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* native: what the frameworks that run inside this process share: timing, points of a grid, buffers. */
+/* native: what the frameworks that run inside this process share: timing, points of a grid,
+ * buffers. */
 #ifndef WL_NATIVE_H
 #define WL_NATIVE_H
 
@@ -47,10 +48,11 @@ int64_t wl_native_memory_free(void);
 /* A library found at run time, kept loaded (its threads live on). */
 struct wl_native_symbol {
     const char *name;
-    size_t offset;  /* of the function pointer */
+    size_t offset; /* of the function pointer */
     bool optional;
 };
-/* NULL where it is not there or lacks a symbol that is not optional; `why` (160 bytes) says which. */
+/* NULL where it is not there or lacks a symbol that is not optional; `why` (160 bytes) says which.
+ */
 void *wl_native_load(const char *library, const struct wl_native_symbol *symbols, size_t count,
                      void *table, char *why);
 

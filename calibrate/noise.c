@@ -3,10 +3,10 @@
  * calibrate/noise.c: is the machine quiet enough to measure on? All processors are kept busy with
  * equal pieces of work for a moment. Two figures come of it:
  *
- *   lost     what the threads asked for and did not get: 1 - processor time / wall time, summed over
- *            the threads, plus what the hypervisor took (steal in /proc/stat). Another process that
- *            burns one of two cores takes a third of it.
- *   spread   how unequal the pieces are: neighbours on the host, clocks that move, interrupts.
+ *   lost     what the threads asked for and did not get: 1 - processor time / wall time, summed
+ * over the threads, plus what the hypervisor took (steal in /proc/stat). Another process that burns
+ * one of two cores takes a third of it. spread   how unequal the pieces are: neighbours on the
+ * host, clocks that move, interrupts.
  *
  * Run it on as many threads as there are processors: fewer leave room for the other process.
  */
@@ -83,7 +83,8 @@ static uint64_t rounds_of_piece(void)
     return (uint64_t)((double)rounds * PIECE_S / (best > 1e-9 ? best : 1e-9)) + 1;
 }
 
-/* Seconds that the hypervisor gave to others while a processor here wanted to run; all processors. */
+/* Seconds that the hypervisor gave to others while a processor here wanted to run; all processors.
+ */
 static double steal_s(void)
 {
     FILE *f = fopen("/proc/stat", "r");
@@ -134,8 +135,8 @@ static wl_status run_workers(struct worker *workers, int32_t threads, struct wl_
         (void)pthread_join(workers[i].thread, NULL);
     }
     return started == threads ? WL_OK
-                              : wl_fail(err, WL_ERR_IO, "noise check", "%d threads cannot be started",
-                                        (int)threads);
+                              : wl_fail(err, WL_ERR_IO, "noise check",
+                                        "%d threads cannot be started", (int)threads);
 }
 
 wl_status wl_noise_measure(int32_t threads, double seconds, struct wl_noise *out,

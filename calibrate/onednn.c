@@ -5,9 +5,9 @@
  * those it prefers (blocks of channels on x86): what it costs to come there and back is measured as
  * reorder_input and reorder_output.
  *
- * In a network a kernel finds its activations in the near cache, for the kernel before wrote them, but
- * not its weights: the rest of the network ran since. So each run takes the next of several copies of
- * the weights, together larger than the second-level cache.
+ * In a network a kernel finds its activations in the near cache, for the kernel before wrote them,
+ * but not its weights: the rest of the network ran since. So each run takes its weights from the
+ * next place in a pool as large as the weights of a usual network.
  */
 #include "frameworks.h"
 #include "native.h"
@@ -37,7 +37,8 @@ static wl_status run(struct wl_bench *b, struct wl_error *err)
 
 #include "onednn_grid.h"
 
-/* ---- the library ------------------------------------------------------------------------------- */
+/* ---- the library -------------------------------------------------------------------------------
+ */
 
 #define FUNCTIONS(X)                                                                               \
     X(version)                                                                                     \
@@ -81,22 +82,28 @@ struct library {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     dnnl_format_tag_t image; /* blocks of channels as convolutions here prefer them */
-    int64_t copies_bytes;    /* of all copies of a kernel's weights together */
+    char *pool;              /* POOL_BYTES that weights are taken from */
+    enum wl_precision pool_precision;
 };
 
 static const struct wl_native_symbol symbols[] = {
 #define X(name) {"dnnl_" #name, offsetof(struct library, name), false},
     FUNCTIONS(X)
 #undef X
-    {"omp_set_num_threads", offsetof(struct library, set_threads), false},
+        {"omp_set_num_threads", offsetof(struct library, set_threads), false},
 };
 
 /* They would make the library take other kernels, or print. */
-static const char *const misleading[] = {
-    "DNNL_MAX_CPU_ISA",           "ONEDNN_MAX_CPU_ISA",           "DNNL_CPU_ISA_HINTS",
-    "ONEDNN_CPU_ISA_HINTS",       "DNNL_DEFAULT_FPMATH_MODE",     "DNNL_VERBOSE",
-    "ONEDNN_DEFAULT_FPMATH_MODE", "ONEDNN_VERBOSE",               "DNNL_PRIMITIVE_CACHE_CAPACITY",
-    "ONEDNN_PRIMITIVE_CACHE_CAPACITY"};
+static const char *const misleading[] = {"DNNL_MAX_CPU_ISA",
+                                         "ONEDNN_MAX_CPU_ISA",
+                                         "DNNL_CPU_ISA_HINTS",
+                                         "ONEDNN_CPU_ISA_HINTS",
+                                         "DNNL_DEFAULT_FPMATH_MODE",
+                                         "DNNL_VERBOSE",
+                                         "ONEDNN_DEFAULT_FPMATH_MODE",
+                                         "ONEDNN_VERBOSE",
+                                         "DNNL_PRIMITIVE_CACHE_CAPACITY",
+                                         "ONEDNN_PRIMITIVE_CACHE_CAPACITY"};
 
 static wl_status load(struct library *l, const char *library, struct wl_error *err)
 {
@@ -134,11 +141,13 @@ wl_status wl_onednn_probe(struct wl_bench *b, const char *library, struct wl_err
     return WL_OK;
 }
 
-/* ---- one kernel -------------------------------------------------------------------------------- */
+/* ---- one kernel --------------------------------------------------------------------------------
+ */
 
 #define ARGS_MAX 12
-#define COPIES_MAX 48
+#define COPIES_MAX 512
 #define COPY_BYTES_MIN 4096 /* smaller weights come back from memory at no cost worth measuring */
+#define POOL_BYTES ((int64_t)64 << 20)
 
 struct kernel {
     const struct library *l;
@@ -148,9 +157,9 @@ struct kernel {
     dnnl_exec_arg_t args[ARGS_MAX];
     void *buffers[ARGS_MAX];
     int count;
-    int weights; /* index of the argument that has copies; WL_NONE */
-    dnnl_memory_t copies[COPIES_MAX];
-    void *copy_buffers[COPIES_MAX];
+    int weights;                      /* index of the argument that has copies; WL_NONE */
+    dnnl_memory_t copies[COPIES_MAX]; /* in the pool */
+    dnnl_memory_t original;           /* the weights outside the pool */
     int copy_count, next;
     bool failed;
 };
@@ -182,7 +191,9 @@ static enum wl_precision precision_of(dnnl_data_type_t t)
 static dnnl_status_t describe(const struct library *l, dnnl_memory_desc_t *md, int rank,
                               const dnnl_dim_t *dims, dnnl_data_type_t type, dnnl_format_tag_t tag)
 {
-    return l->memory_desc_init_by_tag(md, rank, dims, type, tag);
+    dnnl_dims_t whole = {0};
+    memcpy(whole, dims, (size_t)rank * sizeof(*dims));
+    return l->memory_desc_init_by_tag(md, rank, whole, type, tag);
 }
 
 #define TRY_DNNL(expr)                                                                             \
@@ -199,7 +210,8 @@ static int64_t result_extent(int64_t extent, int64_t stride)
 }
 
 /* Padding at the end, so that (in + left + right - kernel) / stride + 1 is the wanted result. */
-static dnnl_dim_t right_padding(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t left)
+static dnnl_dim_t right_padding(int64_t in, int64_t out, int64_t kernel, int64_t stride,
+                                int64_t left)
 {
     return wl_max_i64(0, (out - 1) * stride + kernel - in - left);
 }
@@ -226,8 +238,8 @@ static dnnl_status_t conv_desc(struct kernel *k)
     }
     dnnl_memory_desc_t s, w, b, d;
     TRY_DNNL(describe(l, &s, 4, src, activations, dnnl_format_tag_any));
-    TRY_DNNL(describe(l, &w, dense ? 4 : 5, dense ? grouped + 1 : grouped, type,
-                      dnnl_format_tag_any));
+    TRY_DNNL(
+        describe(l, &w, dense ? 4 : 5, dense ? grouped + 1 : grouped, type, dnnl_format_tag_any));
     TRY_DNNL(describe(l, &b, 1, &c->out, type == dnnl_s8 ? dnnl_s32 : type, dnnl_a));
     TRY_DNNL(describe(l, &d, 4, dst, activations, dnnl_format_tag_any));
     dnnl_convolution_desc_t op;
@@ -324,11 +336,12 @@ static const struct {
 
 static size_t function_of(const char *operation)
 {
-    size_t i = 0;
-    while (i + 1 < WL_ARRAY_LEN(functions) && strcmp(functions[i].operation, operation) != 0) {
-        i++;
+    for (size_t i = 0; i < WL_ARRAY_LEN(functions); i++) {
+        if (strcmp(functions[i].operation, operation) == 0) {
+            return i;
+        }
     }
-    return i;
+    return 0; /* dispatch describes a relu */
 }
 
 static dnnl_status_t eltwise_desc(struct kernel *k)
@@ -348,8 +361,8 @@ static dnnl_status_t binary_desc(struct kernel *k)
     dnnl_memory_desc_t d, other;
     dnnl_binary_desc_t op;
     TRY_DNNL(image_md(k, c->in, c->height, c->width, &d));
-    TRY_DNNL(image_md(k, c->in, c->per_channel ? 1 : c->height, c->per_channel ? 1 : c->width,
-                      &other));
+    TRY_DNNL(
+        image_md(k, c->in, c->per_channel ? 1 : c->height, c->per_channel ? 1 : c->width, &other));
     TRY_DNNL(k->l->binary_desc_init(&op, functions[function_of(c->operation)].algorithm, &d, &other,
                                     &d));
     return k->l->primitive_desc_create(&k->desc, &op, NULL, k->l->engine, NULL);
@@ -446,7 +459,8 @@ static dnnl_status_t (*const describers[WL_ONEDNN_KIND_COUNT])(struct kernel *) 
     [WL_ONEDNN_REORDER_OUT] = reorder_desc, [WL_ONEDNN_DISPATCH] = eltwise_desc,
 };
 
-/* ---- arguments --------------------------------------------------------------------------------- */
+/* ---- arguments ---------------------------------------------------------------------------------
+ */
 
 static dnnl_memory_t new_memory(struct kernel *k, const dnnl_memory_desc_t *md, void **buffer)
 {
@@ -471,20 +485,23 @@ static void add_arg(struct kernel *k, dnnl_query_t query, int index, int id)
     k->count++;
 }
 
+/* Memory objects for the same weights at many places of the pool. */
 static void add_copies(struct kernel *k)
 {
     const dnnl_memory_desc_t *md = k->l->primitive_desc_query_md(k->desc, dnnl_query_weights_md, 0);
     int64_t bytes = md != NULL ? (int64_t)k->l->memory_desc_get_size(md) : 0;
     k->weights = k->count;
     add_arg(k, dnnl_query_weights_md, 0, DNNL_ARG_WEIGHTS);
+    k->original = k->weights < k->count ? k->args[k->weights].memory : NULL;
     if (bytes < COPY_BYTES_MIN || k->c->kind == WL_ONEDNN_MATMUL) {
         return;
     }
-    int64_t n = wl_min_i64(COPIES_MAX, k->l->copies_bytes / bytes + 1);
-    k->copies[k->copy_count++] = k->args[k->weights].memory;
-    for (int64_t i = 1; i < n && !k->failed; i++) {
-        k->copies[k->copy_count] = new_memory(k, md, &k->copy_buffers[k->copy_count]);
-        k->copy_count++;
+    int64_t step = (bytes + 63) / 64 * 64;
+    int64_t n = wl_min_i64(COPIES_MAX, POOL_BYTES / step);
+    for (int64_t i = 0; i < n && !k->failed; i++) {
+        k->failed = k->l->memory_create(&k->copies[k->copy_count], md, k->l->engine,
+                                        k->l->pool + i * step) != dnnl_success;
+        k->copy_count += k->failed ? 0 : 1;
     }
 }
 
@@ -512,15 +529,14 @@ static void add_args(struct kernel *k)
 
 static void kernel_close(struct kernel *k)
 {
+    if (k->weights != WL_NONE && k->copy_count > 0) {
+        k->args[k->weights].memory = k->original;
+    }
     for (int i = 0; i < k->copy_count; i++) {
-        if (k->copies[i] != NULL) {
-            (void)k->l->memory_destroy(k->copies[i]);
-        }
-        free(k->copy_buffers[i]);
+        (void)k->l->memory_destroy(k->copies[i]);
     }
     for (int i = 0; i < k->count; i++) {
-        /* The argument with copies points to any of them: they are gone already. */
-        if (k->args[i].memory != NULL && (i != k->weights || k->copy_count == 0)) {
+        if (k->args[i].memory != NULL) {
             (void)k->l->memory_destroy(k->args[i].memory);
         }
         free(k->buffers[i]);
@@ -546,7 +562,8 @@ static dnnl_status_t kernel_open(struct kernel *k, const struct library *l,
     return k->failed ? dnnl_out_of_memory : dnnl_success;
 }
 
-/* ---- timing ------------------------------------------------------------------------------------ */
+/* ---- timing ------------------------------------------------------------------------------------
+ */
 
 static void run_kernel(void *user)
 {
@@ -555,14 +572,14 @@ static void run_kernel(void *user)
         k->args[k->weights].memory = k->copies[k->next];
         k->next = (k->next + 1) % k->copy_count;
     }
-    k->failed = k->l->primitive_execute(k->primitive, k->l->stream, k->count, k->args) !=
-                    dnnl_success ||
-                k->failed;
+    k->failed =
+        k->l->primitive_execute(k->primitive, k->l->stream, k->count, k->args) != dnnl_success ||
+        k->failed;
     (void)k->l->stream_wait(k->l->stream);
 }
 
-/* What a program pays that describes each kernel anew: description, look-up in the library's cache of
- * kernels, memory objects. */
+/* What a program pays that describes each kernel anew: description, look-up in the library's cache
+ * of kernels, memory objects. */
 static void run_dispatch(void *user)
 {
     struct kernel *k = user;
@@ -602,26 +619,40 @@ static wl_status add_unsupported(struct wl_bench *b, struct wl_bench_row *row, d
 {
     char reason[WL_NATIVE_REASON];
     (void)snprintf(reason, sizeof(reason), "oneDNN %s: %s for %s", b->version,
-                   row->precision == WL_PREC_FP64    ? "has no such type"
-                   : status == dnnl_unimplemented    ? "has no kernel"
-                   : status == dnnl_out_of_memory    ? "ran out of memory"
+                   row->precision == WL_PREC_FP64     ? "has no such type"
+                   : status == dnnl_unimplemented     ? "has no kernel"
+                   : status == dnnl_out_of_memory     ? "ran out of memory"
                    : status == dnnl_invalid_arguments ? "takes no such operands"
-                                                     : "failed",
+                                                      : "failed",
                    wl_precision_name(row->precision));
     row->reason = reason;
     return known_unsupported(b, row) ? WL_OK : wl_bench_add(b, row, err);
 }
 
-static wl_status add_row(struct wl_bench *b, const struct library *l,
-                         const struct wl_onednn_case *c, int32_t threads, struct wl_error *err)
+/* The pool holds ordinary values of the precision at work. */
+static wl_status refill_pool(struct library *l, enum wl_precision precision, struct wl_error *err)
+{
+    if (l->pool == NULL || l->pool_precision != precision) {
+        free(l->pool);
+        l->pool = wl_native_buffer((size_t)POOL_BYTES, precision);
+        l->pool_precision = precision;
+    }
+    return l->pool == NULL ? wl_fail_nomem(err) : WL_OK;
+}
+
+static wl_status add_row(struct wl_bench *b, struct library *l, const struct wl_onednn_case *c,
+                         int32_t threads, struct wl_error *err)
 {
     char reason[WL_NATIVE_REASON];
     struct kernel k;
-    struct wl_bench_row row = {.operation = c->operation, .precision = c->precision,
-                               .threads = threads, .sizes = wl_onednn_sizes(c)};
+    struct wl_bench_row row = {.operation = c->operation,
+                               .precision = c->precision,
+                               .threads = threads,
+                               .sizes = wl_onednn_sizes(c)};
     if (wl_bench_has(b, row.operation, row.precision, row.threads, &row.sizes)) {
         return WL_OK;
     }
+    WL_TRY(refill_pool(l, c->precision, err));
     dnnl_status_t opened = kernel_open(&k, l, c);
     wl_status status = WL_OK;
     if (opened == dnnl_success) {
@@ -640,7 +671,7 @@ static wl_status add_row(struct wl_bench *b, const struct library *l,
     return status;
 }
 
-static wl_status measure_all(struct wl_bench *b, const struct library *l, struct wl_error *err)
+static wl_status measure_all(struct wl_bench *b, struct library *l, struct wl_error *err)
 {
     struct wl_onednn_grid grid;
     int32_t done = 0;
@@ -663,7 +694,6 @@ static wl_status run(struct wl_bench *b, struct wl_error *err)
     WL_TRY(load(&l, WL_DNNL_LIBRARY, err));
     bool wide = l.get_effective_cpu_isa() >= dnnl_cpu_isa_avx512_core;
     l.image = wide ? dnnl_aBcd16b : dnnl_aBcd8b;
-    l.copies_bytes = 2 * wl_max_i64(wl_native_cache_bytes(2), (int64_t)1 << 20);
     if (l.engine_create(&l.engine, dnnl_cpu, 0) != dnnl_success) {
         return wl_fail(err, WL_ERR_UNSUPPORTED, "framework onednn", "it finds no CPU engine");
     }
@@ -675,6 +705,7 @@ static wl_status run(struct wl_bench *b, struct wl_error *err)
         status = wl_fail(err, WL_ERR_UNSUPPORTED, "framework onednn", "it makes no stream");
     }
     (void)l.engine_destroy(l.engine);
+    free(l.pool);
     return status;
 }
 
@@ -687,7 +718,8 @@ static wl_status probe(struct wl_bench *b, struct wl_error *err)
 
 const struct wl_bench_framework wl_bench_onednn = {
     .name = "onednn",
-    .what = "convolutions, products, pooling, normalisation and functions of oneDNN in fp32, bf16 and "
-            "int8; needs libdnnl.so.2 and, when built, libdnnl-dev",
+    .what =
+        "convolutions, products, pooling, normalisation and functions of oneDNN in fp32, bf16 and "
+        "int8; needs libdnnl.so.2 and, when built, libdnnl-dev",
     .probe = probe,
     .run = run};

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * calibrate/onednn_grid.c: which shapes framework onednn measures. Each family of kernels (a window,
- * a stride, a range of channels) gets points of a Halton sequence in the logarithms of output columns,
- * channels in and channels out; products of more than OPS_MAX operations are left out. Channels are
- * multiples of 16, each third one of 8 only: networks have both, and libraries pad the latter.
+ * calibrate/onednn_grid.c: which shapes framework onednn measures. Each family of kernels (a
+ * window, a stride, a range of channels) gets points of a Halton sequence in the logarithms of
+ * output columns, channels in and channels out; products of more than OPS_MAX operations are left
+ * out. Channels are multiples of 16, each third one of 8 only: networks have both, and libraries
+ * pad the latter.
  */
 #include <math.h>
 
@@ -19,7 +20,8 @@ static double element_bytes(enum wl_precision p)
     return wl_precision_bits(p) / 8.0;
 }
 
-/* ---- sizes ------------------------------------------------------------------------------------- */
+/* ---- sizes -------------------------------------------------------------------------------------
+ */
 
 static int64_t shrunk(int64_t v, int64_t stride)
 {
@@ -67,7 +69,8 @@ static void pool_sizes(const struct wl_onednn_case *c, struct wl_kernel_sizes *s
 {
     bool whole = c->kernel[0] == c->height && c->kernel[1] == c->width;
     double read = (double)(c->batch * c->in * c->height * c->width);
-    int64_t h = whole ? 1 : shrunk(c->height, c->stride), w = whole ? 1 : shrunk(c->width, c->stride);
+    int64_t h = whole ? 1 : shrunk(c->height, c->stride),
+            w = whole ? 1 : shrunk(c->width, c->stride);
     s->n = (double)(c->batch * c->in * h * w);
     s->k = fmax(1, read / s->n);
     s->window = whole ? 1 : (double)(c->kernel[0] * c->kernel[1]);
@@ -144,7 +147,8 @@ struct wl_kernel_sizes wl_onednn_sizes(const struct wl_onednn_case *c)
     return s;
 }
 
-/* ---- families ---------------------------------------------------------------------------------- */
+/* ---- families ----------------------------------------------------------------------------------
+ */
 
 static void add(struct wl_onednn_grid *g, struct wl_onednn_case c)
 {
@@ -203,10 +207,13 @@ static int64_t channels(double share, const int64_t range[2], int32_t index)
 
 static struct wl_onednn_case family_point(const struct family *f, int32_t i)
 {
-    int64_t columns =
-        wl_native_log_point(wl_native_halton(i, 2), f->columns[0], f->columns[1] + 1);
-    struct wl_onednn_case c = {.operation = f->operation, .kind = f->kind, .batch = 1, .groups = 1,
-                               .kernel = {f->kernel[0], f->kernel[1]}, .stride = f->stride};
+    int64_t columns = wl_native_log_point(wl_native_halton(i, 2), f->columns[0], f->columns[1] + 1);
+    struct wl_onednn_case c = {.operation = f->operation,
+                               .kind = f->kind,
+                               .batch = 1,
+                               .groups = 1,
+                               .kernel = {f->kernel[0], f->kernel[1]},
+                               .stride = f->stride};
     c.in = channels(wl_native_halton(i, 3), f->in, i);
     c.out = f->out[0] > 0 ? channels(wl_native_halton(i, 5), f->out, i) : c.in;
     c.height = c.width = f->kind == DECONV ? columns / f->stride : columns * f->stride;
@@ -228,8 +235,8 @@ static double operations(const struct wl_onednn_case *c)
 }
 
 /* Points are drawn until there are enough that are not too large; each fifth in a batch of 8. */
-static void add_family(struct wl_onednn_grid *g, const struct family *f, enum wl_precision precision,
-                       bool quick, int32_t divisor)
+static void add_family(struct wl_onednn_grid *g, const struct family *f,
+                       enum wl_precision precision, bool quick, int32_t divisor)
 {
     int32_t wanted = (quick ? f->quick_points : f->points) / divisor, found = 0;
     double most = quick ? OPS_QUICK_MAX : OPS_MAX;
@@ -280,21 +287,30 @@ static void add_products(struct wl_onednn_grid *g, enum wl_precision precision, 
     }
 }
 
-/* ---- everything that is no product ------------------------------------------------------------- */
+/* ---- everything that is no product -------------------------------------------------------------
+ */
 
 static const struct {
     const char *operation;
     enum wl_onednn_kind kind;
     bool per_channel;
 } streams[] = {
-    {"relu", WL_ONEDNN_ELTWISE, false},       {"clip", WL_ONEDNN_ELTWISE, false},
-    {"sigmoid", WL_ONEDNN_ELTWISE, false},    {"tanh", WL_ONEDNN_ELTWISE, false},
-    {"gelu", WL_ONEDNN_ELTWISE, false},       {"silu", WL_ONEDNN_ELTWISE, false},
-    {"hard_swish", WL_ONEDNN_ELTWISE, false}, {"exp", WL_ONEDNN_ELTWISE, false},
-    {"log", WL_ONEDNN_ELTWISE, false},        {"sqrt", WL_ONEDNN_ELTWISE, false},
-    {"elementwise", WL_ONEDNN_ELTWISE, false}, {"add", WL_ONEDNN_BINARY, false},
-    {"mul", WL_ONEDNN_BINARY, false},         {"mul", WL_ONEDNN_BINARY, true},
-    {"axpy", WL_ONEDNN_SUM, false},           {"bn", WL_ONEDNN_BATCHNORM, false},
+    {"relu", WL_ONEDNN_ELTWISE, false},
+    {"clip", WL_ONEDNN_ELTWISE, false},
+    {"sigmoid", WL_ONEDNN_ELTWISE, false},
+    {"tanh", WL_ONEDNN_ELTWISE, false},
+    {"gelu", WL_ONEDNN_ELTWISE, false},
+    {"silu", WL_ONEDNN_ELTWISE, false},
+    {"hard_swish", WL_ONEDNN_ELTWISE, false},
+    {"exp", WL_ONEDNN_ELTWISE, false},
+    {"log", WL_ONEDNN_ELTWISE, false},
+    {"sqrt", WL_ONEDNN_ELTWISE, false},
+    {"elementwise", WL_ONEDNN_ELTWISE, false},
+    {"add", WL_ONEDNN_BINARY, false},
+    {"mul", WL_ONEDNN_BINARY, false},
+    {"mul", WL_ONEDNN_BINARY, true},
+    {"axpy", WL_ONEDNN_SUM, false},
+    {"bn", WL_ONEDNN_BATCHNORM, false},
     {"resize", WL_ONEDNN_RESAMPLE, false},
 };
 
@@ -306,9 +322,17 @@ static struct wl_onednn_case image(const char *operation, enum wl_onednn_kind ki
     double share = count > 1 ? (double)i / (count - 1) : 0.5;
     int64_t elems = wl_native_log_point(share, 4096, 2000000);
     int64_t in = wl_max_i64(16, (elems / (columns * columns) + 8) / 16 * 16);
-    return (struct wl_onednn_case){.operation = operation, .kind = kind, .precision = precision,
-                                   .batch = 1, .groups = 1, .in = in, .out = in, .height = columns,
-                                   .width = columns, .kernel = {1, 1}, .stride = 1};
+    return (struct wl_onednn_case){.operation = operation,
+                                   .kind = kind,
+                                   .precision = precision,
+                                   .batch = 1,
+                                   .groups = 1,
+                                   .in = in,
+                                   .out = in,
+                                   .height = columns,
+                                   .width = columns,
+                                   .kernel = {1, 1},
+                                   .stride = 1};
 }
 
 static void add_streams(struct wl_onednn_grid *g, enum wl_precision precision, bool quick)
@@ -359,9 +383,14 @@ static void add_rows(struct wl_onednn_grid *g, enum wl_precision precision, bool
 {
     int32_t count = quick ? 4 : 12;
     for (int32_t i = 0; i < count; i++) {
-        struct wl_onednn_case c = {.operation = "softmax", .kind = WL_ONEDNN_SOFTMAX,
-                                   .precision = precision, .batch = 1, .groups = 1, .in = 1,
-                                   .out = 1, .stride = 1};
+        struct wl_onednn_case c = {.operation = "softmax",
+                                   .kind = WL_ONEDNN_SOFTMAX,
+                                   .precision = precision,
+                                   .batch = 1,
+                                   .groups = 1,
+                                   .in = 1,
+                                   .out = 1,
+                                   .stride = 1};
         c.width = wl_native_log_point(wl_native_halton(i, 2), 16, 4096);
         c.height = wl_native_log_point(wl_native_halton(i, 3), 1, 2048);
         add(g, c);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* onednn_grid: the kernels that framework onednn measures, and their sizes. Knows nothing of oneDNN. */
+/* onednn_grid: the kernels that framework onednn measures, and their sizes. Knows nothing of
+ * oneDNN. */
 #ifndef WL_ONEDNN_GRID_H
 #define WL_ONEDNN_GRID_H
 

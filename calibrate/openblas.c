@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * calibrate/openblas.c: framework openblas, BLAS products in fp64 and fp32 through libopenblas.so.0,
- * found at run time. Only the few prototypes in use are declared here (CBLAS, 32-bit integers).
+ * calibrate/openblas.c: framework openblas, BLAS products in fp64 and fp32 through
+ * libopenblas.so.0, found at run time. Only the few prototypes in use are declared here (CBLAS,
+ * 32-bit integers).
  *
- *   gemm    C (m x n) = A (m x k) B (k x n): squares, few rows (the tokens of a decoder), and a Halton
- *           sequence between
- *   gemv    y (n) = A (n x k) x; m is 1
- *   axpy    y += a x of n elements
- *   dot     of n elements
+ *   gemm    C (m x n) = A (m x k) B (k x n): squares, few rows (the tokens of a decoder), and a
+ * Halton sequence between gemv    y (n) = A (n x k) x; m is 1 axpy    y += a x of n elements dot of
+ * n elements
  *
- * Variables that would make the library take another core's kernels are removed before it is loaded;
- * which core it took is part of the version.
+ * Variables that would make the library take another core's kernels are removed before it is
+ * loaded; which core it took is part of the version.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -26,8 +25,8 @@ struct openblas {
     void (*set_num_threads)(int);
     char *(*get_config)(void);
     char *(*get_corename)(void);
-    void (*sgemm)(int, int, int, int, int, int, float, const float *, int, const float *, int, float,
-                  float *, int);
+    void (*sgemm)(int, int, int, int, int, int, float, const float *, int, const float *, int,
+                  float, float *, int);
     void (*dgemm)(int, int, int, int, int, int, double, const double *, int, const double *, int,
                   double, double *, int);
     void (*sgemv)(int, int, int, int, float, const float *, int, const float *, int, float, float *,
@@ -60,7 +59,8 @@ static const struct wl_native_symbol symbols[] = {
 static const char *const misleading[] = {"OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS",
                                          "GOTO_NUM_THREADS", "OPENBLAS_MAIN_FREE"};
 
-/* ---- one product ------------------------------------------------------------------------------- */
+/* ---- one product -------------------------------------------------------------------------------
+ */
 
 struct product {
     const struct openblas *lib;
@@ -113,7 +113,8 @@ static void run_dot(void *user)
     }
 }
 
-/* ---- the grid ---------------------------------------------------------------------------------- */
+/* ---- the grid ----------------------------------------------------------------------------------
+ */
 
 struct point {
     const char *operation;
@@ -171,7 +172,8 @@ static wl_status make_grid(struct wl_bench *b, struct grid *g, struct wl_error *
     return WL_OK;
 }
 
-/* ---- rows -------------------------------------------------------------------------------------- */
+/* ---- rows --------------------------------------------------------------------------------------
+ */
 
 static bool is(const struct point *p, const char *operation)
 {
@@ -219,11 +221,16 @@ static wl_status measure(struct wl_bench *b, struct product *x, const struct poi
 static wl_status add_row(struct wl_bench *b, const struct openblas *lib, const struct point *p,
                          enum wl_precision precision, int32_t threads, struct wl_error *err)
 {
-    struct product x = {.lib = lib, .wide = precision == WL_PREC_FP64, .m = p->m, .n = p->n,
-                        .k = p->k};
-    struct wl_bench_row row = {.operation = p->operation, .precision = precision, .threads = threads,
+    struct product x = {
+        .lib = lib, .wide = precision == WL_PREC_FP64, .m = p->m, .n = p->n, .k = p->k};
+    struct wl_bench_row row = {.operation = p->operation,
+                               .precision = precision,
+                               .threads = threads,
                                .sizes = sizes_of(p, x.wide ? sizeof(double) : sizeof(float))};
-    x.run = is(p, "gemm") ? run_gemm : is(p, "gemv") ? run_gemv : is(p, "axpy") ? run_axpy : run_dot;
+    x.run = is(p, "gemm")   ? run_gemm
+            : is(p, "gemv") ? run_gemv
+            : is(p, "axpy") ? run_axpy
+                            : run_dot;
     if (wl_bench_has(b, row.operation, row.precision, row.threads, &row.sizes)) {
         return WL_OK;
     }
@@ -248,9 +255,11 @@ static wl_status add_unsupported(struct wl_bench *b, const struct openblas *lib,
                                    "returns fp32"
                                  : lacking[i].reason;
         struct wl_bench_row row = {
-            .operation = "gemm", .precision = lacking[i].precision, .threads = 1,
-            .sizes = {.groups = 1, .m = 512, .n = 512, .k = 512, .window = 1, .stride = 1,
-                      .width = 1},
+            .operation = "gemm",
+            .precision = lacking[i].precision,
+            .threads = 1,
+            .sizes =
+                {.groups = 1, .m = 512, .n = 512, .k = 512, .window = 1, .stride = 1, .width = 1},
             .reason = reason};
         if (!wl_bench_has(b, row.operation, row.precision, row.threads, &row.sizes)) {
             WL_TRY(wl_bench_add(b, &row, err));

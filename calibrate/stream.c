@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * calibrate/stream.c: framework stream, bandwidth of each memory level with plain loops. Kernels and
- * bytes counted as in STREAM (McCalpin, 1995): copy c = a (16 bytes an element in fp64), scale
- * b = s a (16), add c = a + b (24), triad a = b + s c (24); a read alone (8), AXPY y += a x (24) and DOT
- * (16) beside them. What a store fetches before it overwrites is not counted. Stores are ordinary
- * ones except where the name ends in _nt.
+ * calibrate/stream.c: framework stream, bandwidth of each memory level with plain loops. Kernels
+ * and bytes counted as in STREAM (McCalpin, 1995): copy c = a (16 bytes an element in fp64), scale
+ * b = s a (16), add c = a + b (24), triad a = b + s c (24); a read alone (8), AXPY y += a x (24)
+ * and DOT (16) beside them. What a store fetches before it overwrites is not counted. Stores are
+ * ordinary ones except where the name ends in _nt.
  *
- * Working sets: half of each private cache per thread, half of a shared one, and four times the last
- * level for main memory. Every thread has arrays of its own, first touched by itself.
+ * Working sets: half of each private cache per thread, half of a shared one, and four times the
+ * last level for main memory. Every thread has arrays of its own, first touched by itself.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -23,10 +23,12 @@
 #define ARRAYS_MAX 3
 #define LEVELS_MAX 5
 #define DRAM_FACTOR 4
-#define SAMPLE_BYTES 4e7 /* moved by one sample at least: work is repeated until it is that much */
+#define SAMPLE_BYTES                                                                               \
+    4e8 /* moved by one sample at least: the barriers around it cost microseconds */
 #define SCALE 0.4
 
-/* ---- kernels ----------------------------------------------------------------------------------- */
+/* ---- kernels -----------------------------------------------------------------------------------
+ */
 
 /* One thread's slice. */
 struct slice {
@@ -40,7 +42,7 @@ struct slice {
 typedef double lanes __attribute__((vector_size(LANES * sizeof(double))));
 
 /* The bodies are compiled for each vector width; the compiler keeps loops as they stand. */
-#define BODIES(suffix, attributes)                                                                  \
+#define BODIES(suffix, attributes)                                                                 \
     attributes static void copy_##suffix(struct slice *s)                                          \
     {                                                                                              \
         const lanes *a = (const lanes *)(const void *)s->a;                                        \
@@ -127,30 +129,42 @@ static void triad_nt(struct slice *s)
 {
     const __m128d scale = _mm_set1_pd(SCALE);
     for (size_t i = 0; i < s->count; i += 2) {
-        _mm_stream_pd(s->a + i, _mm_add_pd(_mm_load_pd(s->b + i),
-                                           _mm_mul_pd(scale, _mm_load_pd(s->c + i))));
+        _mm_stream_pd(s->a + i,
+                      _mm_add_pd(_mm_load_pd(s->b + i), _mm_mul_pd(scale, _mm_load_pd(s->c + i))));
     }
     _mm_sfence();
 }
-#define WIDE(name) {name##_plain, name##_avx2, name##_avx512}
-#define NON_TEMPORAL(name) {name, name, name}
+#define WIDE(name)                                                                                 \
+    {                                                                                              \
+        name##_plain, name##_avx2, name##_avx512                                                   \
+    }
+#define NON_TEMPORAL(name)                                                                         \
+    {                                                                                              \
+        name, name, name                                                                           \
+    }
 #else
-#define WIDE(name) {name##_plain, name##_plain, name##_plain}
+#define WIDE(name)                                                                                 \
+    {                                                                                              \
+        name##_plain, name##_plain, name##_plain                                                   \
+    }
 #endif
 
 struct kernel {
     const char *operation;
     void (*run[3])(struct slice *); /* by vector width: baseline, AVX2, AVX-512 */
-    int32_t arrays;  /* in the working set */
-    int32_t moved;   /* arrays read or written, as STREAM counts */
+    int32_t arrays;                 /* in the working set */
+    int32_t moved;                  /* arrays read or written, as STREAM counts */
     int32_t operands;
     bool main_memory_only;
 };
 
 static const struct kernel kernels[] = {
-    {"stream_read", WIDE(read), 1, 1, 0, false},   {"stream_copy", WIDE(copy), 2, 2, 0, false},
-    {"stream_scale", WIDE(scale), 2, 2, 0, false}, {"stream_add", WIDE(add), 3, 3, 1, false},
-    {"stream_triad", WIDE(triad), 3, 3, 1, false}, {"axpy", WIDE(axpy), 2, 3, 1, false},
+    {"stream_read", WIDE(read), 1, 1, 0, false},
+    {"stream_copy", WIDE(copy), 2, 2, 0, false},
+    {"stream_scale", WIDE(scale), 2, 2, 0, false},
+    {"stream_add", WIDE(add), 3, 3, 1, false},
+    {"stream_triad", WIDE(triad), 3, 3, 1, false},
+    {"axpy", WIDE(axpy), 2, 3, 1, false},
     {"dot", WIDE(dot), 2, 2, 1, false},
 #ifdef __x86_64__
     {"stream_copy_nt", NON_TEMPORAL(copy_nt), 2, 2, 0, true},
@@ -162,7 +176,7 @@ static int width_index(void)
 {
 #ifdef __x86_64__
     __builtin_cpu_init();
-    return __builtin_cpu_supports("avx512f") ? 2
+    return __builtin_cpu_supports("avx512f")                                 ? 2
            : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? 1
                                                                              : 0;
 #else
@@ -172,7 +186,8 @@ static int width_index(void)
 
 static const char *const width_names[] = {"baseline vectors", "AVX2", "AVX-512"};
 
-/* ---- a team of threads, each with its slice ---------------------------------------------------- */
+/* ---- a team of threads, each with its slice ----------------------------------------------------
+ */
 
 struct team {
     pthread_barrier_t start, end;
@@ -197,8 +212,8 @@ static void work_of(struct team *t, int32_t own)
 /* Memory is touched first by the thread that uses it. */
 static void allocate(struct team *t, int32_t own)
 {
-    t->memory[own] = wl_native_buffer((t->capacity + ARRAYS_MAX * GAP) * sizeof(double),
-                                      WL_PREC_FP64);
+    t->memory[own] =
+        wl_native_buffer((t->capacity + ARRAYS_MAX * GAP) * sizeof(double), WL_PREC_FP64);
 }
 
 /* Cuts each thread's memory into `arrays` arrays; of two the second is both b and c. */
@@ -279,7 +294,8 @@ static void team_run(void *user)
     (void)pthread_barrier_wait(&t->end);
 }
 
-/* ---- rows -------------------------------------------------------------------------------------- */
+/* ---- rows --------------------------------------------------------------------------------------
+ */
 
 struct level {
     int64_t bytes; /* working set of all threads together */
@@ -321,11 +337,16 @@ static wl_status add_row(struct wl_bench *b, struct team *t, const struct kernel
     struct wl_bench_row row = {.operation = k->operation,
                                .precision = WL_PREC_FP64,
                                .threads = t->threads,
-                               .sizes = {.groups = 1, .m = 1, .n = n, .k = 1, .window = 1,
-                                         .stride = 1, .width = n, .operands = k->operands,
+                               .sizes = {.groups = 1,
+                                         .m = 1,
+                                         .n = n,
+                                         .k = 1,
+                                         .window = 1,
+                                         .stride = 1,
+                                         .width = n,
+                                         .operands = k->operands,
                                          .bytes = n * k->moved * (double)sizeof(double)}};
-    if (per_array == 0 ||
-        wl_bench_has(b, row.operation, row.precision, row.threads, &row.sizes)) {
+    if (per_array == 0 || wl_bench_has(b, row.operation, row.precision, row.threads, &row.sizes)) {
         return WL_OK;
     }
     divide(t, k->arrays, per_array);
