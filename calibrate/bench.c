@@ -145,12 +145,12 @@ wl_status wl_bench_add(struct wl_bench *b, const struct wl_bench_row *row, struc
     struct wl_buf line;
     wl_buf_init(&line);
     print_row(&line, row);
-    bool failed = line.data == NULL || fprintf(b->partial, "%s\n", line.data) < 0 ||
-                  fflush(b->partial) != 0;
+    bool failed =
+        line.data == NULL || fprintf(b->partial, "%s\n", line.data) < 0 || fflush(b->partial) != 0;
     wl_buf_done(&line);
-    return failed ? wl_fail(err, WL_ERR_IO, b->partial_path, "cannot be written: %s",
-                            strerror(errno))
-                  : WL_OK;
+    return failed
+               ? wl_fail(err, WL_ERR_IO, b->partial_path, "cannot be written: %s", strerror(errno))
+               : WL_OK;
 }
 
 void wl_bench_progress(const struct wl_bench *b, double share, const char *what)
@@ -171,12 +171,13 @@ void wl_bench_times(double *times_s, int32_t count, struct wl_bench_row *row)
     qsort(times_s, (size_t)count, sizeof(*times_s), by_value);
     row->min_s = times_s[0];
     row->max_s = times_s[count - 1];
-    row->time_s = count % 2 == 1 ? times_s[count / 2]
-                                 : (times_s[count / 2 - 1] + times_s[count / 2]) / 2;
+    row->time_s =
+        count % 2 == 1 ? times_s[count / 2] : (times_s[count / 2 - 1] + times_s[count / 2]) / 2;
     row->runs = count;
 }
 
-/* ---- the partial file -------------------------------------------------------------------------- */
+/* ---- the partial file --------------------------------------------------------------------------
+ */
 
 static double number(const cJSON *o, const char *key, double otherwise)
 {
@@ -231,6 +232,12 @@ static wl_status resume(struct wl_bench *b, struct wl_error *err)
     return status;
 }
 
+/* The next line starts on its own, whatever a cut one left. */
+static bool end_line(FILE *f)
+{
+    return fseek(f, 0, SEEK_END) == 0 && (ftell(f) == 0 || fputc('\n', f) != EOF);
+}
+
 wl_status wl_bench_open(struct wl_bench *b, const struct wl_bench_options *options,
                         const char *framework, const char *partial_path, struct wl_error *err)
 {
@@ -245,7 +252,7 @@ wl_status wl_bench_open(struct wl_bench *b, const struct wl_bench_options *optio
         WL_TRY(resume(b, err));
     }
     b->partial = fopen(partial_path, options->restart ? "w" : "a");
-    if (b->partial == NULL) {
+    if (b->partial == NULL || !end_line(b->partial)) {
         return wl_fail(err, WL_ERR_IO, partial_path, "cannot be written: %s", strerror(errno));
     }
     return WL_OK;
@@ -260,7 +267,8 @@ void wl_bench_close(struct wl_bench *b)
     *b = (struct wl_bench){0};
 }
 
-/* ---- the calibration file ---------------------------------------------------------------------- */
+/* ---- the calibration file ----------------------------------------------------------------------
+ */
 
 const char *wl_bench_file_name(struct wl_bench *b, const struct wl_bench_identity *id)
 {

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* calibrate/frameworks.c: what kernels can be measured with. */
+/* calibrate/frameworks.c: the libraries and runtimes that kernels are measured with. */
 #include <string.h>
 
-#include "bench.h"
+#include "frameworks.h"
 
-extern const struct wl_bench_framework wl_bench_onnxruntime;
-
-static const struct wl_bench_framework *const frameworks[] = {&wl_bench_onnxruntime};
+static const struct wl_bench_framework *const frameworks[] = {
+    &wl_bench_onnxruntime,
+    &wl_bench_onednn,
+    &wl_bench_openblas,
+    &wl_bench_stream,
+};
 
 const struct wl_bench_framework *wl_bench_framework_at(int32_t i)
 {
-    return i >= 0 && i < (int32_t)WL_ARRAY_LEN(frameworks) ? frameworks[i] : NULL;
+    return i >= 0 && (size_t)i < WL_ARRAY_LEN(frameworks) ? frameworks[i] : NULL;
 }
 
 const struct wl_bench_framework *wl_bench_framework_find(const char *name)

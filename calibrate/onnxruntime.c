@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bench.h"
+#include "frameworks.h"
 #include "frontend.h"
 #include "kernels.h"
 #include "micro.h"

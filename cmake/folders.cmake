@@ -32,6 +32,20 @@ function(wl_folder name)
     endif()
 endfunction()
 
+# oneDNN's headers of version 2, where there are any. The library itself is loaded at run time
+# (calibrate/onednn.c); version 3 has other structures.
+function(wl_dnnl_headers target)
+    if(NOT DNNL_INCLUDE_DIR OR NOT EXISTS ${DNNL_INCLUDE_DIR}/oneapi/dnnl/dnnl_version.h)
+        return()
+    endif()
+    file(STRINGS ${DNNL_INCLUDE_DIR}/oneapi/dnnl/dnnl_version.h major
+         REGEX "^#define DNNL_VERSION_MAJOR 2$")
+    if(major)
+        target_compile_definitions(${target} PRIVATE WL_HAVE_DNNL)
+        target_include_directories(${target} SYSTEM PRIVATE ${DNNL_INCLUDE_DIR})
+    endif()
+endfunction()
+
 # All folders and the generated wire format in one static library.
 function(wl_library name)
     get_property(folders GLOBAL PROPERTY WL_FOLDERS)

@@ -141,7 +141,7 @@ static double counted_ops(const struct entry_file *e)
         return 2 * e->m.value * e->n.value * e->k.value;
     }
     if (strcmp(e->operation, "gemv") == 0) {
-        return 2 * e->m.value * e->n.value;
+        return 2 * e->m.value * e->n.value * (e->k.given ? e->k.value : 1);
     }
     bool two = strcmp(e->operation, "axpy") == 0 || strcmp(e->operation, "dot") == 0;
     return two ? 2 * e->n.value : 0;
