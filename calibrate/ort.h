@@ -66,4 +66,14 @@ wl_status wl_ort_run(struct wl_ort *o, const struct wl_ort_job *job, struct wl_a
                      struct wl_ort_result *out, struct wl_error *err) WL_MUST_CHECK;
 void wl_ort_close(struct wl_ort *o);
 
+/*
+ * A profile that ONNX Runtime wrote elsewhere. IO, PARSE, INVALID (no inference in it). Kernels have
+ * no `node`.
+ */
+wl_status wl_ort_profile_read(const char *path, struct wl_arena *arena, struct wl_ort_result *out,
+                              struct wl_error *err) WL_MUST_CHECK;
+/* The longest name that is `known` among the kernel's own and it without the optimizer's endings. */
+const char *wl_ort_trace_name(const char *kernel, bool (*known)(void *user, const char *name),
+                              void *user, struct wl_arena *arena);
+
 #endif

@@ -226,6 +226,25 @@ static wl_status bound_dims(struct validate *s, const struct wl_graph *g, struct
     return WL_OK;
 }
 
+static bool is_node(void *user, const char *name)
+{
+    return node_by_name(user, name) != WL_NONE;
+}
+
+/* Times of a profile from elsewhere in place of a run. */
+static wl_status import(struct validate *s, struct wl_cli_run *run, struct wl_validate_point *p,
+                        struct wl_error *err)
+{
+    struct wl_ort_result result;
+    WL_TRY(wl_ort_profile_read(s->import, &s->v.arena, &result, err));
+    for (int32_t i = 0; i < result.kernel_count; i++) {
+        result.kernels[i].node = wl_ort_trace_name(result.kernels[i].name, is_node,
+                                                   &run->model.graph, &s->v.arena);
+    }
+    p->measured_s = median(result.wall_s, result.wall_count);
+    return match_kernels(s, &run->result, &result, p, err);
+}
+
 static wl_status measure(struct validate *s, const char *file, const struct wl_cli_run *run,
                          struct wl_validate_point *p, struct wl_error *err)
 {
@@ -280,7 +299,9 @@ static wl_status one_point(struct validate *s, const char *file, int64_t batch, 
     p->batch = run.prepared.batch;
     p->predicted_s = run.result.totals.latency_s;
     wl_status status = WL_OK;
-    if (batch > 1 && run.model.graph.batch_symbol == NULL) {
+    if (s->import != NULL) {
+        status = import(s, &run, p, err);
+    } else if (batch > 1 && run.model.graph.batch_symbol == NULL) {
         p->failure = "its batch is fixed in the file, so that the runtime cannot take another";
     } else {
         status = measure(s, file, &run, p, err);
@@ -301,6 +322,12 @@ static void show(const struct validate *s, const struct wl_validate_point *p)
                       100 * (p->predicted_s / p->measured_s - 1));
     }
     (void)fflush(stderr);
+}
+
+static wl_status one_import(struct validate *s, const char *name, struct wl_error *err)
+{
+    WL_TRY(wl_cli_resolve_model(&s->a, name, err));
+    return one_point(s, NULL, s->batches[0], (int32_t)s->threads[0], err);
 }
 
 static wl_status one_model(struct validate *s, const char *name, struct wl_error *err)
@@ -393,7 +420,12 @@ static wl_status report(struct validate *s, struct wl_error *err)
 static wl_status validate(struct validate *s, char **models, int32_t count, struct wl_error *err)
 {
     WL_TRY(prepare(s, err));
-    WL_TRY(run_models(s, models, count, err));
+    if (s->import != NULL && (count != 1 || s->batch_count != 1 || s->thread_count != 1)) {
+        return wl_fail(err, WL_ERR_USAGE, "--import",
+                       "is of one model at one batch and thread count; give one of each");
+    }
+    WL_TRY(s->import != NULL ? one_import(s, models[0], err)
+                             : run_models(s, models, count, err));
     if (!s->a.quiet && isatty(STDERR_FILENO) != 0) {
         (void)fprintf(stderr, "\r%78s\r", "");
     }

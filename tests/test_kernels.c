@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How a runtime's kernels are named and sized, and what layout changes they cause: small graphs, all
+ * figures worked by hand. Blocks are of 16 channels.
+ */
+#include <unistd.h>
+
+#include "frontend.h"
+#include "kernels.h"
+#include "micro.h"
+#include "wl_test.h"
+
+struct fixture {
+    struct wl_arena arena;
+    struct wl_onnx *b;
+    struct wl_model model;
+    struct wl_partition partition;
+    struct wl_kernels kernels;
+};
+
+static void begin(struct fixture *f)
+{
+    memset(f, 0, sizeof(*f));
+    wl_arena_init(&f->arena, 0);
+    f->b = wl_onnx_new(&f->arena);
+    assert_non_null(f->b);
+}
+
+/* Writes, loads and describes the graph as ONNX Runtime executes it. */
+static void describe(struct fixture *f)
+{
+    static const struct wl_precision_policy native = {WL_PREC_NATIVE, WL_PREC_NATIVE,
+                                                      WL_PREC_NATIVE};
+    struct wl_runtime rt = {.name = "unit", .fusion = "onnxruntime", .channel_block = 16};
+    struct wl_partition_options how = {.fusion = rt.fusion};
+    struct wl_frontend_options options = {0};
+    struct wl_error err = {0};
+    char path[] = "/tmp/wattline-kernels-XXXXXX";
+    int file = mkstemp(path);
+    assert_true(file >= 0);
+    (void)close(file);
+    if (wl_onnx_write(f->b, path, &err) != WL_OK ||
+        wl_model_load(path, &options, &f->model, &err) != WL_OK ||
+        wl_ops_count(&f->model.graph, &err) != WL_OK ||
+        wl_partition_run(&f->model.graph, &how, &f->model.arena, &f->partition, &err) != WL_OK ||
+        wl_kernels_describe(&f->partition, &rt, &native, &f->arena, &f->kernels, &err) != WL_OK) {
+        fail_msg("%s: %s", err.where, err.message);
+    }
+    (void)unlink(path);
+}
+
+static void end(struct fixture *f)
+{
+    wl_model_done(&f->model);
+    wl_arena_done(&f->arena);
+}
+
+static const struct wl_kernel *named(const struct fixture *f, const char *operation)
+{
+    for (int32_t i = 0; i < f->kernels.count; i++) {
+        if (strcmp(f->kernels.items[i].operations[0], operation) == 0) {
+            return &f->kernels.items[i];
+        }
+    }
+    fail_msg("no kernel %s", operation);
+    return NULL;
+}
+
+static const char *conv(struct fixture *f, const char *x, int64_t out, int64_t in, int64_t side,
+                        int64_t groups)
+{
+    const int64_t w[] = {out, in / groups, side, side};
+    struct wl_onnx_node *n =
+        wl_onnx_add(f->b, "Conv", (const char *[8]){x, wl_onnx_weight(f->b, w, 4)});
+    wl_onnx_attr_int(f->b, n, "group", groups);
+    wl_micro_window_attrs(f->b, n, side, side, 1, 1);
+    return wl_onnx_result(n);
+}
+
+/*
+ * An image of 3 channels, 8 x 8, through 3 x 3 to 24 channels, 1 x 1 to 40, depthwise 3 x 3, then a
+ * softmax on rows of pixels. The first reads the image as it is; only the softmax reorders.
+ */
+static void test_chain(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    const int64_t image[] = {1, 3, 8, 8};
+    const char *y = conv(&f, wl_onnx_input(f.b, WL_ONNX_FLOAT, image, 4), 24, 3, 3, 1);
+    y = conv(&f, conv(&f, y, 40, 24, 1, 1), 40, 40, 3, 40);
+    wl_onnx_output(f.b, wl_micro_unary(f.b, "Softmax", y));
+    describe(&f);
+    const struct wl_kernel *first = named(&f, "conv_image_blocked");
+    assert_true(first->sizes.m == 64 && first->sizes.n == 32 && first->sizes.k == 27);
+    assert_true(first->sizes.window == 9 && first->sizes.width == 8 && first->sizes.stride == 1);
+    assert_true(first->reorder_in_bytes == 0 && first->reorder_out_bytes == 0);
+    const struct wl_kernel *second = named(&f, "conv_pointwise_blocked");
+    assert_true(second->sizes.n == 48 && second->sizes.k == 24 && second->sizes.window == 1);
+    assert_string_equal(second->operations[1], "conv");
+    assert_string_equal(second->operations[2], "gemm");
+    const struct wl_kernel *third = named(&f, "conv_depthwise_blocked");
+    assert_true(third->sizes.groups == 48 && third->sizes.n == 1 && third->sizes.k == 9);
+    /* 40 x 64 floats, read and written once */
+    assert_true(third->reorder_out_bytes == 2.0 * 4 * 40 * 64);
+    const struct wl_kernel *rows = named(&f, "softmax");
+    assert_true(rows->sizes.n == 40 * 64 && rows->sizes.width == 8);
+    assert_false(rows->blocked);
+    end(&f);
+}
+
+/* A residual that both sides have in blocks joins the convolution; an image input is reordered. */
+static void test_residual(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    const int64_t image[] = {2, 16, 4, 4};
+    const char *x = wl_onnx_input(f.b, WL_ONNX_FLOAT, image, 4);
+    const char *a = conv(&f, x, 16, 16, 3, 1), *c = conv(&f, x, 16, 16, 1, 1);
+    wl_onnx_output(f.b, wl_micro_binary(f.b, "Add", a, c));
+    describe(&f);
+    assert_int_equal(f.kernels.count, 2);
+    double in = 0, out = 0, operands = 0;
+    for (int32_t i = 0; i < 2; i++) {
+        in += f.kernels.items[i].reorder_in_bytes;
+        out += f.kernels.items[i].reorder_out_bytes;
+        operands += f.kernels.items[i].sizes.operands;
+    }
+    /* the input once, whoever reads it; the sum, which the caller gets */
+    assert_true(in == 2.0 * 4 * 2 * 16 * 16 && out == 2.0 * 4 * 2 * 16 * 16);
+    assert_true(operands == 1);
+    end(&f);
+}
+
+/* Channels that are no whole quads, and weights made of integers, keep rows of pixels. */
+static void test_rows_of_pixels(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    const int64_t image[] = {1, 18, 4, 4}, w[] = {32, 18, 1, 1};
+    const char *x = wl_onnx_input(f.b, WL_ONNX_FLOAT, image, 4);
+    wl_onnx_output(f.b, conv(&f, x, 32, 18, 1, 1));
+    const char *const stored[8] = {wl_onnx_weight_of(f.b, WL_ONNX_INT8, w, 4),
+                                   wl_onnx_scalar(f.b, 0.5F)};
+    const char *made = wl_onnx_result(wl_onnx_add(f.b, "DequantizeLinear", stored));
+    wl_onnx_output(f.b, wl_onnx_result(wl_onnx_add(f.b, "Conv", (const char *[8]){x, made})));
+    describe(&f);
+    assert_int_equal(f.kernels.count, 2);
+    double dequantized = 0;
+    for (int32_t i = 0; i < 2; i++) {
+        const struct wl_kernel *k = &f.kernels.items[i];
+        assert_string_equal(k->operations[0], "conv");
+        assert_true(!k->blocked && k->reorder_in_bytes == 0 && k->reorder_out_bytes == 0);
+        dequantized += k->dequantized_elems;
+    }
+    assert_true(dequantized == 32 * 18);
+    end(&f);
+}
+
+/* Products of matrices, heads, rows; runs of copies and of broadcasting. */
+static void test_streams(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    const int64_t x_dims[] = {6, 64}, w_dims[] = {64, 48}, bias[] = {48}, perm[] = {1, 0};
+    const char *x = wl_onnx_input(f.b, WL_ONNX_FLOAT, x_dims, 2);
+    const char *y = wl_micro_binary(f.b, "MatMul", x, wl_onnx_weight(f.b, w_dims, 2));
+    y = wl_micro_unary(f.b, "Softmax", y);
+    const char *z = wl_micro_binary(f.b, "Add", y, wl_onnx_weight(f.b, bias, 1));
+    struct wl_onnx_node *t = wl_onnx_add(f.b, "Transpose", (const char *[8]){z});
+    wl_onnx_attr_ints(f.b, t, "perm", perm, 2);
+    wl_onnx_output(f.b, wl_onnx_result(t));
+    describe(&f);
+    const struct wl_kernel *product = named(&f, "gemm");
+    assert_true(product->sizes.m == 6 && product->sizes.n == 48 && product->sizes.k == 64);
+    /* weights and what the caller feeds come from far */
+    assert_true(product->sizes.cold_bytes == 4.0 * (64 * 48 + 6 * 64));
+    assert_true(product->sizes.reuse_bytes == 4.0 * (64 * 48 + 6 * 64 + 48 + 4 * 6 * 48));
+    const struct wl_kernel *sum = named(&f, "bias");
+    assert_true(sum->sizes.n == 6 * 48 && sum->sizes.width == 48);
+    const struct wl_kernel *turned = named(&f, "transpose");
+    assert_true(turned->sizes.width == 1);
+    end(&f);
+}
+
+/* A recurrence: steps, batch, gates, what comes in and the state. */
+static void test_recurrence(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    const int64_t x[] = {5, 2, 32}, w[] = {1, 64, 32}, r[] = {1, 64, 16}, bias[] = {1, 128};
+    struct wl_onnx_node *n = wl_onnx_add(
+        f.b, "LSTM",
+        (const char *[8]){wl_onnx_input(f.b, WL_ONNX_FLOAT, x, 3), wl_onnx_weight(f.b, w, 3),
+                          wl_onnx_weight(f.b, r, 3), wl_onnx_weight(f.b, bias, 2)});
+    wl_onnx_attr_int(f.b, n, "hidden_size", 16);
+    wl_onnx_output(f.b, wl_onnx_result(n));
+    describe(&f);
+    const struct wl_kernel *k = named(&f, "lstm");
+    assert_true(k->sizes.groups == 5 && k->sizes.m == 2 && k->sizes.n == 64);
+    assert_true(k->sizes.k == 32 + 16);
+    end(&f);
+}
+
+/* Every kind of the designed grid makes graphs that load, and kernels with sizes. */
+static void test_grid(void **state)
+{
+    (void)state;
+    const struct wl_micro_kind *kind = NULL;
+    for (int32_t i = 0; (kind = wl_micro_kind_at(i)) != NULL; i++) {
+        struct fixture f;
+        int64_t p[WL_MICRO_SIZES] = {0};
+        int32_t d = 0;
+        while (d < kind->full && !kind->design(d, p)) {
+            memset(p, 0, sizeof(p));
+            d++;
+        }
+        assert_true(d < kind->full);
+        assert_true(kind->quick < kind->full && kind->work(p) > 0);
+        begin(&f);
+        kind->emit(f.b, kind->op, p);
+        describe(&f);
+        assert_true(f.kernels.count > 0);
+        for (int32_t k = 0; k < f.kernels.count; k++) {
+            const struct wl_kernel_sizes *s = &f.kernels.items[k].sizes;
+            assert_true(s->groups >= 1 && s->m >= 1 && s->n >= 1 && s->k >= 1 && s->width >= 1);
+            assert_true(s->bytes > 0 && s->cold_bytes <= s->bytes);
+            assert_non_null(f.kernels.items[k].operations[0]);
+        }
+        end(&f);
+    }
+}
+
+/* The sequence is the one of Halton (1960): to base 2 a half, a quarter, three quarters ... */
+static void test_halton(void **state)
+{
+    (void)state;
+    assert_true(wl_micro_halton(0, 2) == 0.5 && wl_micro_halton(1, 2) == 0.25 &&
+                wl_micro_halton(2, 2) == 0.75 && wl_micro_halton(3, 2) == 0.125);
+    assert_int_equal(wl_micro_spread(0, 2, 4, 64, 1), 16); /* halfway between the logarithms */
+    assert_int_equal(wl_micro_spread(1, 2, 4, 64, 16), 16); /* 8, at least one step */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_chain),      cmocka_unit_test(test_residual),
+        cmocka_unit_test(test_rows_of_pixels), cmocka_unit_test(test_streams),
+        cmocka_unit_test(test_recurrence), cmocka_unit_test(test_grid),
+        cmocka_unit_test(test_halton),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
