@@ -38,7 +38,6 @@ struct wl_host {
     int32_t allowed; /* of them for this process */
     int32_t cores;   /* physical ones behind those allowed */
     int32_t packages, numa_nodes;
-    double load;          /* processes that ran of late, this one not among them */
     double quota_cores;   /* a container's share of processor time; 0: unlimited */
     int64_t memory_bytes; /* of the machine, or the container's limit */
     int64_t memory_available_bytes;
@@ -97,6 +96,7 @@ struct wl_host_measures {
     int64_t sweep_limit_bytes; /* largest set, and why not larger */
     const char *sweep_reason;
     double seconds; /* that it all took */
+    double others;  /* processors that were busy with something else meanwhile, or taken away */
 };
 
 struct wl_detect_options {

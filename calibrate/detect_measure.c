@@ -7,7 +7,10 @@
  * virtual machine may be two threads of one core). Then memory.
  */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "detect_priv.h"
 
@@ -247,6 +250,29 @@ static wl_status all_cores(const struct wl_host *host, double seconds, bool matr
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
+/* Seconds that all processors were busy so far, those that a hypervisor took away included. */
+static double busy_s(void)
+{
+    char line[256];
+    char *at = line;
+    double ticks = 0;
+    wl_detect_line("", "/proc/stat", line,
+                   sizeof(line)); /* "cpu user nice system idle iowait ..." */
+    at += strcspn(at, " ");
+    for (int field = 0; field < 8; field++) {
+        double value = strtod(at, &at);
+        ticks += field == 3 || field == 4 ? 0 : value;
+    }
+    return ticks / (double)sysconf(_SC_CLK_TCK);
+}
+
+static double own_s(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 static void tell(const struct wl_detect_options *o, double share, const char *what)
 {
     if (o->progress != NULL) {
@@ -277,7 +303,7 @@ static wl_status one_round(const struct wl_host *host, const struct wl_detect_op
 wl_status wl_detect_measure(const struct wl_host *host, const struct wl_detect_options *options,
                             struct wl_host_measures *out, struct wl_error *err)
 {
-    double start = wl_detect_now_s();
+    double start = wl_detect_now_s(), others_s = busy_s() - own_s();
     int rounds = options->quick ? 2 : 4;
     *out = (struct wl_host_measures){0};
     for (int round = 0; round < rounds; round++) {
@@ -287,5 +313,6 @@ wl_status wl_detect_measure(const struct wl_host *host, const struct wl_detect_o
     WL_TRY(wl_detect_sweep(host, options, out, err));
     tell(options, 1, "done");
     out->seconds = wl_detect_now_s() - start;
+    out->others = fmax(0, (busy_s() - own_s() - others_s) / out->seconds);
     return WL_OK;
 }

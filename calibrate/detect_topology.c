@@ -195,14 +195,6 @@ static void allowed_list(char *out, size_t size)
     }
 }
 
-/* "0.52 0.58 0.59 1/205 1234": processes that wanted a processor, mean over a minute. */
-static double load_of(const char *root)
-{
-    char line[64];
-    wl_detect_line(root, "/proc/loadavg", line, sizeof(line));
-    return strtod(line, NULL);
-}
-
 static int32_t count_nodes(const char *root)
 {
     char list[1024];
@@ -254,7 +246,6 @@ wl_status wl_detect_topology(const char *root, struct wl_host *out, struct wl_er
         read_identity(root, cpuinfo, out);
         read_memory(root, meminfo, out);
         out->quota_cores = quota_of(root);
-        out->load = load_of(root);
         out->numa_nodes = count_nodes(root);
         status = read_cores(&a, root, out, err);
     }

@@ -12,8 +12,8 @@
 #include "calibrate.h"
 #include "hw_priv.h"
 
-/* Load over the last minute that is worth a word. */
-#define BUSY_LOAD 0.5
+/* Processors busy with something else that are worth a word. */
+#define BUSY_CORES 0.2
 
 static void show_progress(void *user, double share, const char *what)
 {
@@ -156,11 +156,12 @@ static wl_status put_report(const struct wl_host *host, const struct wl_host_mea
         wl_buf_puts(out, "  hwloc is not used; it knows more about odd topologies: install "
                          "libhwloc-dev, build again\n");
     }
-    if (host->load > BUSY_LOAD) {
-        wl_buf_printf(out,
-                      "  other processes were running (load %.1f): rates may be too low; run again "
-                      "when the machine is quiet\n",
-                      host->load);
+    if (m->others > BUSY_CORES) {
+        wl_buf_printf(
+            out,
+            "  others kept %.1f processors busy meanwhile: rates may be too low; run again "
+            "when the machine is quiet\n",
+            m->others);
     }
     WL_TRY(put_arithmetic(host, m, out, err));
     WL_TRY(put_memory(host, m, out, err));
