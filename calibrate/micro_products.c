@@ -474,11 +474,11 @@ static void emit_heads(struct wl_onnx *b, const char *op, const int64_t *p)
  */
 static bool design_recurrent(int32_t i, int64_t *p)
 {
-    p[0] = spread(i, 2, 8, 256, 1);
-    p[1] = PICK(i, 7, 1, 1, 2, 8);
-    p[2] = spread(i, 3, 64, 1024, 32);
-    p[3] = spread(i, 5, 64, 1024, 32);
-    return (double)p[0] * (double)p[1] * (double)p[3] * (double)(p[2] + p[3]) * 4 <= MACS_MAX / 2;
+    p[0] = spread(i, 2, 8, 300, 1);
+    p[1] = PICK(i, 7, 1, 1, 2, 8, 8);
+    p[2] = spread(i, 3, 64, 1800, 32);
+    p[3] = spread(i, 5, 64, 1300, 32);
+    return (double)p[0] * (double)p[1] * (double)p[3] * (double)(p[2] + p[3]) * 4 <= 2 * MACS_MAX;
 }
 
 static double recurrent_work(const int64_t *p)
@@ -518,8 +518,8 @@ const struct wl_micro_kind wl_micro_products[] = {
     {"matrix product",         40, 260, design_gemm,       emit_gemm,       product_work,   NULL, 0},
     {"few rows",               16,  90, design_gemv,       emit_gemm,       product_work,   NULL, 0},
     {"product per head",       24, 140, design_heads,      emit_heads,      product_work,   NULL, 0},
-    {"LSTM",                    4,  16, design_recurrent,  emit_recurrent,  recurrent_work, "LSTM", 0},
-    {"GRU",                     4,  16, design_recurrent,  emit_recurrent,  recurrent_work, "GRU", 0},
+    {"LSTM",                    4,  36, design_recurrent,  emit_recurrent,  recurrent_work, "LSTM", 0},
+    {"GRU",                     4,  36, design_recurrent,  emit_recurrent,  recurrent_work, "GRU", 0},
     {"few rows, far weights",  6,  36, design_gemv,        emit_gemm,       product_work,   NULL, 3.5e8},
     {"rows, far weights",      4,  24, design_gemm,        emit_gemm,       product_work,   NULL, 3.5e8},
     {"decoding per head",     10,  60, design_decode,      emit_heads,      product_work,   NULL, 0},

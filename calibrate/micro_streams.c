@@ -292,6 +292,30 @@ static void emit_norm_relu(struct wl_onnx *b, const char *op, const int64_t *p)
     wl_onnx_output(b, unary(b, "Relu", wl_onnx_result(wl_onnx_add(b, op, in))));
 }
 
+/* The same where convolutions left blocks that were joined. */
+static void emit_blocked_norm(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    const int64_t both[] = {2 * p[D1]};
+    struct wl_onnx_node *n = wl_onnx_add(b, "Concat", (const char *[8]){blocked(b, p), blocked(b, p)});
+    wl_onnx_attr_int(b, n, "axis", 1);
+    const char *in[8] = {wl_onnx_result(n)};
+    for (int i = 1; i < 5; i++) {
+        in[i] = wl_onnx_weight(b, both, 1);
+    }
+    wl_onnx_output(b, unary(b, "Relu", wl_onnx_result(wl_onnx_add(b, op, in))));
+}
+
+/* Rows of a tensor of tokens or points: FORM is the axis. */
+static bool design_reduce(int32_t i, int64_t *p)
+{
+    p[D0] = PICK(i, 7, 1, 1, 4, 8);
+    p[D1] = spread(i, 3, 16, 1024, 16);
+    p[D2] = spread(i, 2, 7, 1100, 1);
+    p[D3] = PICK(i, 5, 1, 1, 7, 14);
+    p[FORM] = PICK(i, 11, 1, 2, 2, 2);
+    return fits(p);
+}
+
 /* FORM: the axis */
 static void emit_reduce(struct wl_onnx *b, const char *op, const int64_t *p)
 {
@@ -341,12 +365,12 @@ static void emit_resize(struct wl_onnx *b, const char *op, const int64_t *p)
 
 /* ---- copies ------------------------------------------------------------------------------------- */
 
-/* FORM: heads, back from heads, last two axes, image to tokens, channels last, channels first */
+/* FORM: heads, heads for a product of keys, image to tokens, channels first, last two axes */
 static bool design_transpose(int32_t i, int64_t *p)
 {
     p[FORM] = i % 5;
     p[D0] = PICK(i, 7, 1, 1, 4, 8);
-    p[D1] = p[FORM] < 2 ? spread(i, 3, 4, 1000, 1) : spread(i, 3, 16, 1024, 16);
+    p[D1] = p[FORM] < 2 ? spread(i, 3, 4, 1600, 1) : spread(i, 3, 16, 1024, 16);
     p[D2] = p[FORM] < 2 ? PICK(i, 11, 3, 4, 8, 12, 16, 24) : spread(i, 2, 7, 120, 1);
     p[D3] = p[FORM] < 2 ? PICK(i, 5, 32, 64, 64, 64, 128) : p[D2];
     return fits(p);
@@ -378,6 +402,25 @@ static bool design_cache(int32_t i, int64_t *p)
     p[D2] = spread(i, 2, 30, 2000, 1);
     p[D3] = PICK(i, 5, 64, 64, 128);
     return fits(p);
+}
+
+/* Six axes: windows of an image (Swin, MaxViT). p: batch, windows a side, window, channels */
+static bool design_windows(int32_t i, int64_t *p)
+{
+    p[D0] = PICK(i, 7, 1, 1, 4, 8);
+    p[D1] = spread(i, 2, 1, 16, 1);
+    p[D2] = PICK(i, 5, 7, 7, 8);
+    p[D3] = spread(i, 3, 64, 512, 32);
+    return 4 * elements(p) * (double)(p[D1] * p[D2]) <= BYTES_MAX;
+}
+
+static void emit_windows(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    const int64_t dims[] = {p[D0], p[D1], p[D2], p[D1], p[D2], p[D3]}, perm[] = {0, 1, 3, 2, 4, 5};
+    struct wl_onnx_node *n =
+        wl_onnx_add(b, op, (const char *[8]){wl_micro_fresh(b, dims, 6)});
+    wl_onnx_attr_ints(b, n, "perm", perm, 6);
+    wl_onnx_output(b, unary(b, "Neg", wl_onnx_result(n)));
 }
 
 /* FORM: the axis */
@@ -473,7 +516,7 @@ const struct wl_micro_kind wl_micro_streams[] = {
     ROWS("Div", 3, 12, emit_scalar),        ROWS("Pow", 3, 15, emit_scalar),
     IMAGE("Mul", 6, 36, emit_channel),     IMAGE("Add", 3, 18, emit_channel),
     IMAGE("Sub", 2, 12, emit_channel),      IMAGE("Div", 2, 12, emit_channel),
-    {"Add of a mask", 4, 20, design_scores, emit_mask, stream_work, "Add", 0},
+    {"Add of a mask", 4, 30, design_scores, emit_mask, stream_work, "Add", 0},
     {"GELU",        5, 20, design_rows,  emit_gelu,       stream_work, NULL, 0},
     {"GELU by tanh",4, 14, design_rows,  emit_gelu_tanh,  stream_work, NULL, 0},
     {"quick GELU",  4, 14, design_rows,  emit_quick_gelu, stream_work, NULL, 0},
@@ -489,14 +532,15 @@ const struct wl_micro_kind wl_micro_streams[] = {
     {"AveragePool", 3, 12, design_pool,  emit_pool,         stream_work, "AveragePool", 0},
     IMAGE("GlobalAveragePool", 5, 30, emit_blocked_unary),
     IMAGE("GlobalAveragePool", 3, 21, emit_image),
-    {"Softmax",     6, 30, design_scores, emit_softmax, stream_work, "Softmax", 0},
+    {"Softmax",     6, 50, design_scores, emit_softmax, stream_work, "Softmax", 0},
     {"LogSoftmax",  3, 8,  design_scores, emit_softmax, stream_work, "LogSoftmax", 0},
     ROWS("LayerNormalization", 6, 39, emit_layernorm),
     {"RMS norm",    4, 18, design_rows,  emit_rmsnorm, stream_work, NULL, 0},
     {"mean of rows", 4, 14, design_rows, emit_mean,    stream_work, NULL, 0},
     IMAGE("InstanceNormalization", 4, 24, emit_image_norm),
     IMAGE("BatchNormalization", 4, 24, emit_image_norm),
-    {"Transpose",  15, 70, design_transpose, emit_transpose, stream_work, "Transpose", 0},
+    {"Transpose of windows", 4, 20, design_windows, emit_windows, stream_work, "Transpose", 0},
+    {"Transpose",  15, 120, design_transpose, emit_transpose, stream_work, "Transpose", 0},
     {"Concat",      8, 34, design_copy, emit_concat, stream_work, "Concat", 0},
     {"Slice",       8, 34, design_copy, emit_slice,  stream_work, "Slice", 0},
     ROWS("Gather", 4, 24, emit_gather),
@@ -506,12 +550,15 @@ const struct wl_micro_kind wl_micro_streams[] = {
     ROWS("Reshape", 3, 9, emit_view),
     {"bias and GELU", 5, 24, design_rows, emit_bias_gelu, stream_work, NULL, 0},
     IMAGE("BatchNormalization", 5, 36, emit_norm_relu),
+    IMAGE("BatchNormalization", 5, 24, emit_blocked_norm),
     {"ReduceMax", 3, 14, design_copy, emit_reduce, stream_work, "ReduceMax", 0},
+    {"ReduceMax of rows", 3, 14, design_reduce, emit_reduce, stream_work, "ReduceMax", 0},
+    {"ReduceMean of rows", 3, 14, design_reduce, emit_reduce, stream_work, "ReduceMean", 0},
     {"ReduceMean", 3, 14, design_copy, emit_reduce, stream_work, "ReduceMean", 0},
     {"ArgMax", 3, 10, design_copy, emit_reduce, stream_work, "ArgMax", 0},
     ROWS("Greater", 3, 15, emit_compare),
     IMAGE("QuantizeLinear", 5, 36, emit_quantize),
-    {"Resize", 5, 20, design_copy, emit_resize, stream_work, "Resize", 0},
+    {"Resize", 5, 30, design_copy, emit_resize, stream_work, "Resize", 0},
     {"append to a cache", 4, 20, design_cache, emit_append, stream_work, "Concat", 0},
     {"append to a far cache", 3, 14, design_cache, emit_append, stream_work, "Concat", 6e8},
     {NULL, 0, 0, NULL, NULL, NULL, NULL, 0},

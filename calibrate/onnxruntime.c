@@ -24,8 +24,8 @@
 #define CHAIN 200 /* kernels of the trivial chain */
 #define TRIVIAL 16 /* elements */
 #define PLAINEST "neg" /* stands for kernels that have no rows of their own */
-#define RUN_SECONDS 0.12
-#define RUNS_MIN 7
+#define RUN_SECONDS 0.07
+#define RUNS_MIN 6
 
 struct cell {
     const struct wl_micro_kind *kind;

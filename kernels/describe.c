@@ -92,7 +92,13 @@ static const char *stream_name(const struct wl_graph *g, const struct wl_subgrap
     if (strcmp(s->pattern, WL_KERNEL_ELEMENTWISE) == 0) {
         return name_of_chain(g, s, arena);
     }
-    return wl_arena_strndup(arena, s->pattern, strcspn(s->pattern, "+"));
+    struct wl_str mode = wl_node_attr_str(&g->nodes[s->anchor], "mode");
+    size_t first = strcspn(s->pattern, "+");
+    if (s->kind == WL_OPK_RESAMPLE && mode.len > 0) {
+        return wl_arena_printf(arena, "%.*s_%.*s", (int)first, s->pattern, (int)mode.len,
+                               mode.data);
+    }
+    return wl_arena_strndup(arena, s->pattern, first);
 }
 
 static wl_status name_stream(struct namer *n, const struct wl_graph *g,

@@ -143,6 +143,22 @@ static double transpose_run(const struct wl_graph *g, const struct wl_node *n)
     return run;
 }
 
+/* How far apart in the source are neighbours of the result. */
+static double transpose_stride(const struct wl_graph *g, const struct wl_node *n)
+{
+    const struct wl_tensor *in = tensor_at(g, wl_node_input(n, 0));
+    const struct wl_attr *perm = wl_node_attr(n, "perm");
+    double stride = 1;
+    if (in == NULL || perm == NULL || perm->type != WL_ATTR_INTS || perm->count != in->rank ||
+        in->rank < 1) {
+        return in != NULL && in->rank > 0 ? wl_kernels_dim(in->dims[in->rank - 1], 1) : 1;
+    }
+    for (int64_t i = perm->u.ints[in->rank - 1] + 1; i > 0 && i < in->rank; i++) {
+        stride *= wl_kernels_dim(in->dims[i], 1);
+    }
+    return stride;
+}
+
 static double copy_run(const struct wl_graph *g, const struct wl_node *n)
 {
     const struct wl_tensor *out = tensor_at(g, wl_node_output(n, 0));
@@ -188,6 +204,9 @@ static void stream_sizes(const struct wl_graph *g, const struct wl_subgraph *s,
         window_sizes(w->window, out);
     } else {
         out->width = run_of(g, s, results);
+        out->stride = s->access == WL_ACCESS_TRANSPOSE
+                          ? transpose_stride(g, &g->nodes[s->anchor])
+                          : 1;
     }
 }
 
