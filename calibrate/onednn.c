@@ -147,7 +147,10 @@ wl_status wl_onednn_probe(struct wl_bench *b, const char *library, struct wl_err
 #define ARGS_MAX 12
 #define COPIES_MAX 512
 #define COPY_BYTES_MIN 4096 /* smaller weights come back from memory at no cost worth measuring */
-#define POOL_BYTES ((int64_t)64 << 20)
+/* What the weights of a usual convolutional network take, and those of networks that are mostly
+ * fully connected. */
+#define POOL_CONV_BYTES ((int64_t)64 << 20)
+#define POOL_BYTES ((int64_t)256 << 20)
 
 struct kernel {
     const struct library *l;
@@ -287,7 +290,8 @@ static dnnl_status_t image_md(const struct kernel *k, int64_t channels, int64_t 
                               int64_t width, dnnl_memory_desc_t *out)
 {
     dnnl_dim_t dims[] = {k->c->batch, channels, height, width};
-    return describe(k->l, out, 4, dims, data_type(k->c->precision), k->l->image);
+    return describe(k->l, out, 4, dims, data_type(k->c->precision),
+                    k->c->plain ? dnnl_abcd : k->l->image);
 }
 
 static dnnl_status_t pool_desc(struct kernel *k)
@@ -307,7 +311,7 @@ static dnnl_status_t pool_desc(struct kernel *k)
     TRY_DNNL(image_md(k, c->in, c->height, c->width, &s));
     TRY_DNNL(image_md(k, c->in, oh, ow, &d));
     dnnl_pooling_desc_t op;
-    bool max = strcmp(c->operation, "maxpool") == 0;
+    bool max = strncmp(c->operation, "maxpool", 7) == 0;
     TRY_DNNL(k->l->pooling_forward_desc_init(
         &op, dnnl_forward_inference, max ? dnnl_pooling_max : dnnl_pooling_avg_exclude_padding, &s,
         &d, strides, kernel, left, right));
@@ -497,7 +501,8 @@ static void add_copies(struct kernel *k)
         return;
     }
     int64_t step = (bytes + 63) / 64 * 64;
-    int64_t n = wl_min_i64(COPIES_MAX, POOL_BYTES / step);
+    int64_t room = k->c->kind == WL_ONEDNN_INNER ? POOL_BYTES : POOL_CONV_BYTES;
+    int64_t n = wl_min_i64(COPIES_MAX, room / step);
     for (int64_t i = 0; i < n && !k->failed; i++) {
         k->failed = k->l->memory_create(&k->copies[k->copy_count], md, k->l->engine,
                                         k->l->pool + i * step) != dnnl_success;

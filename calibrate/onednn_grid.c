@@ -359,6 +359,17 @@ static const struct {
     int64_t kernel, stride;
 } windows[] = {{2, 2}, {3, 2}, {3, 1}};
 
+/* Pooling takes quite different times with and without blocks of channels. */
+static void add_both_layouts(struct wl_onednn_grid *g, struct wl_onednn_case c, const char *plain,
+                             const char *blocked)
+{
+    c.operation = blocked;
+    add(g, c);
+    c.operation = plain;
+    c.plain = true;
+    add(g, c);
+}
+
 static void add_pools(struct wl_onednn_grid *g, enum wl_precision precision, bool quick)
 {
     int32_t count = quick ? 2 : 5;
@@ -367,15 +378,14 @@ static void add_pools(struct wl_onednn_grid *g, enum wl_precision precision, boo
         c.kernel[0] = c.kernel[1] = windows[i % 3].kernel;
         c.stride = windows[i % 3].stride;
         c.height = c.width = c.height / c.stride * c.stride;
-        add(g, c);
-        c.operation = "avgpool";
-        add(g, c);
+        add_both_layouts(g, c, "maxpool", "maxpool_blocked");
+        add_both_layouts(g, c, "avgpool", "avgpool_blocked");
     }
     for (int32_t i = 0; i < 2 * count; i++) {
         struct wl_onednn_case c = image("global_avgpool", WL_ONEDNN_POOL, precision, i, 2 * count);
         c.kernel[0] = c.height;
         c.kernel[1] = c.width;
-        add(g, c);
+        add_both_layouts(g, c, "global_avgpool", "global_avgpool_blocked");
     }
 }
 

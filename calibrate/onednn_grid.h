@@ -39,6 +39,7 @@ struct wl_onednn_case {
     int64_t kernel[2], stride;
     int64_t inputs;   /* of a join */
     bool per_channel; /* the second operand is one value for each channel */
+    bool plain;       /* rows of pixels instead of blocks of channels */
 };
 
 struct wl_onednn_grid {

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * kernels/layout.c: which kernels work on blocks of channels (NCHWc), and what reordering that costs.
- * Convolutions of constant weights choose the layout; pooling, joins and activations keep it where
- * all they read is blocked; everything else reads rows of pixels. A tensor is reordered at most once
- * each way, whoever reads it.
+ * kernels/layout.c: which kernels work on blocks of channels (NCHWc), and what reordering that
+ * costs. Convolutions of constant weights choose the layout; pooling, joins and activations keep it
+ * where all they read is blocked; everything else reads rows of pixels. A tensor is reordered at
+ * most once each way, whoever reads it.
  *
  * A runtime with a list of blocked kernels (PyTorch's frozen modules over oneDNN) blocks every
- * convolution, and the kernels of the list wherever what they read is blocked; it brings operands that
- * are broadcast to full size first. Otherwise as in ONNX Runtime's CPU provider, whose optimised graphs show every reorder as a node
- * (tools/ort/bench.mjs prints them); block sizes are 16 with AVX-512 and on Arm, 8 with AVX2.
+ * convolution, and the kernels of the list wherever what they read is blocked; it brings operands
+ * that are broadcast to full size first. Otherwise as in ONNX Runtime's CPU provider, whose
+ * optimised graphs show every reorder as a node (tools/ort/bench.mjs prints them); block sizes are
+ * 16 with AVX-512 and on Arm, 8 with AVX2.
  */
 #include <string.h>
 
