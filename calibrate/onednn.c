@@ -82,7 +82,7 @@ struct library {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     dnnl_format_tag_t image; /* blocks of channels as convolutions here prefer them */
-    char *pool;              /* POOL_BYTES that weights are taken from */
+    char *pool;              /* WL_ONEDNN_POOL_BYTES that weights are taken from */
     enum wl_precision pool_precision;
 };
 
@@ -147,7 +147,8 @@ wl_status wl_onednn_probe(struct wl_bench *b, const char *library, struct wl_err
 #define ARGS_MAX 12
 #define COPIES_MAX 512
 #define COPY_BYTES_MIN 4096 /* smaller weights come back from memory at no cost worth measuring */
-#define POOL_BYTES ((int64_t)64 << 20)
+/* What the weights of a usual convolutional network take, and those of networks that are mostly
+ * fully connected. */
 
 struct kernel {
     const struct library *l;
@@ -287,7 +288,8 @@ static dnnl_status_t image_md(const struct kernel *k, int64_t channels, int64_t 
                               int64_t width, dnnl_memory_desc_t *out)
 {
     dnnl_dim_t dims[] = {k->c->batch, channels, height, width};
-    return describe(k->l, out, 4, dims, data_type(k->c->precision), k->l->image);
+    return describe(k->l, out, 4, dims, data_type(k->c->precision),
+                    k->c->plain ? dnnl_abcd : k->l->image);
 }
 
 static dnnl_status_t pool_desc(struct kernel *k)
@@ -307,7 +309,7 @@ static dnnl_status_t pool_desc(struct kernel *k)
     TRY_DNNL(image_md(k, c->in, c->height, c->width, &s));
     TRY_DNNL(image_md(k, c->in, oh, ow, &d));
     dnnl_pooling_desc_t op;
-    bool max = strcmp(c->operation, "maxpool") == 0;
+    bool max = strncmp(c->operation, "maxpool", 7) == 0;
     TRY_DNNL(k->l->pooling_forward_desc_init(
         &op, dnnl_forward_inference, max ? dnnl_pooling_max : dnnl_pooling_avg_exclude_padding, &s,
         &d, strides, kernel, left, right));
@@ -341,7 +343,7 @@ static size_t function_of(const char *operation)
             return i;
         }
     }
-    return 0; /* dispatch describes a relu */
+    return 0;
 }
 
 static dnnl_status_t eltwise_desc(struct kernel *k)
@@ -456,7 +458,7 @@ static dnnl_status_t (*const describers[WL_ONEDNN_KIND_COUNT])(struct kernel *) 
     [WL_ONEDNN_SOFTMAX] = softmax_desc,     [WL_ONEDNN_LAYERNORM] = layernorm_desc,
     [WL_ONEDNN_BATCHNORM] = batchnorm_desc, [WL_ONEDNN_CONCAT] = concat_desc,
     [WL_ONEDNN_RESAMPLE] = resample_desc,   [WL_ONEDNN_REORDER_IN] = reorder_desc,
-    [WL_ONEDNN_REORDER_OUT] = reorder_desc, [WL_ONEDNN_DISPATCH] = eltwise_desc,
+    [WL_ONEDNN_REORDER_OUT] = reorder_desc,
 };
 
 /* ---- arguments ---------------------------------------------------------------------------------
@@ -497,7 +499,8 @@ static void add_copies(struct kernel *k)
         return;
     }
     int64_t step = (bytes + 63) / 64 * 64;
-    int64_t n = wl_min_i64(COPIES_MAX, POOL_BYTES / step);
+    int64_t room = k->c->kind == WL_ONEDNN_INNER ? WL_ONEDNN_POOL_BYTES : WL_ONEDNN_POOL_CONV_BYTES;
+    int64_t n = wl_min_i64(COPIES_MAX, room / step);
     for (int64_t i = 0; i < n && !k->failed; i++) {
         k->failed = k->l->memory_create(&k->copies[k->copy_count], md, k->l->engine,
                                         k->l->pool + i * step) != dnnl_success;
@@ -578,25 +581,6 @@ static void run_kernel(void *user)
     (void)k->l->stream_wait(k->l->stream);
 }
 
-/* What a program pays that describes each kernel anew: description, look-up in the library's cache
- * of kernels, memory objects. */
-static void run_dispatch(void *user)
-{
-    struct kernel *k = user;
-    struct kernel again = {.l = k->l, .c = k->c};
-    dnnl_memory_t memory[2] = {NULL, NULL};
-    const dnnl_memory_desc_t *md = k->l->primitive_desc_query_md(k->desc, dnnl_query_src_md, 0);
-    if (describers[k->c->kind](&again) == dnnl_success) {
-        (void)k->l->primitive_create(&again.primitive, again.desc);
-    }
-    for (int i = 0; i < 2; i++) {
-        (void)k->l->memory_create(&memory[i], md, k->l->engine, k->buffers[0]);
-        (void)k->l->memory_destroy(memory[i]);
-    }
-    (void)k->l->primitive_destroy(again.primitive);
-    (void)k->l->primitive_desc_destroy(again.desc);
-}
-
 static double largest(const struct wl_kernel_sizes *s)
 {
     return fmax(s->groups, fmax(s->m, fmax(s->n, s->k)));
@@ -634,7 +618,7 @@ static wl_status refill_pool(struct library *l, enum wl_precision precision, str
 {
     if (l->pool == NULL || l->pool_precision != precision) {
         free(l->pool);
-        l->pool = wl_native_buffer((size_t)POOL_BYTES, precision);
+        l->pool = wl_native_buffer((size_t)WL_ONEDNN_POOL_BYTES, precision);
         l->pool_precision = precision;
     }
     return l->pool == NULL ? wl_fail_nomem(err) : WL_OK;
@@ -656,9 +640,7 @@ static wl_status add_row(struct wl_bench *b, struct library *l, const struct wl_
     dnnl_status_t opened = kernel_open(&k, l, c);
     wl_status status = WL_OK;
     if (opened == dnnl_success) {
-        bool dispatch = c->kind == WL_ONEDNN_DISPATCH;
-        struct wl_native_work work = {dispatch ? run_dispatch : run_kernel, &k,
-                                      largest(&row.sizes)};
+        struct wl_native_work work = {run_kernel, &k, largest(&row.sizes)};
         wl_native_time(b, &work, reason, &row);
     }
     if (opened == dnnl_success && !k.failed) {

@@ -49,8 +49,11 @@ static void conv_sizes(const struct wl_onednn_case *c, struct wl_kernel_sizes *s
         s->k = (double)c->in / g;
         s->width = (double)(c->width * c->stride);
     }
-    s->bytes = (pixels * (double)c->in + out_pixels * (double)c->out + weights + (double)c->out) *
-               element_bytes(c->precision);
+    s->cold_bytes = (weights + (double)c->out) * element_bytes(c->precision);
+    s->reuse_bytes = WL_ONEDNN_POOL_CONV_BYTES;
+    s->bytes = (pixels * (double)c->in + out_pixels * (double)c->out) *
+                   element_bytes(c->precision) +
+               s->cold_bytes;
 }
 
 static void product_sizes(const struct wl_onednn_case *c, struct wl_kernel_sizes *s)
@@ -61,8 +64,10 @@ static void product_sizes(const struct wl_onednn_case *c, struct wl_kernel_sizes
     s->n = n;
     s->k = k;
     s->operands = c->kind == WL_ONEDNN_MATMUL ? 1 : 0;
-    double bias = c->kind == WL_ONEDNN_INNER ? n : 0;
-    s->bytes = (g * (m * k + k * n + m * n) + bias) * element_bytes(c->precision);
+    bool inner = c->kind == WL_ONEDNN_INNER;
+    s->bytes = (g * (m * k + k * n + m * n) + (inner ? n : 0)) * element_bytes(c->precision);
+    s->cold_bytes = inner ? (g * k * n + n) * element_bytes(c->precision) : 0;
+    s->reuse_bytes = inner ? WL_ONEDNN_POOL_BYTES : 0;
 }
 
 static void pool_sizes(const struct wl_onednn_case *c, struct wl_kernel_sizes *s)
@@ -138,8 +143,6 @@ struct wl_kernel_sizes wl_onednn_sizes(const struct wl_onednn_case *c)
         s.n *= (double)(c->stride * c->stride);
         s.width = 1;
         s.bytes = s.bytes / 2 * (1 + (double)(c->stride * c->stride));
-        break;
-    case WL_ONEDNN_DISPATCH:
         break;
     default:
         stream_sizes(c, &s);
@@ -359,6 +362,17 @@ static const struct {
     int64_t kernel, stride;
 } windows[] = {{2, 2}, {3, 2}, {3, 1}};
 
+/* Pooling takes quite different times with and without blocks of channels. */
+static void add_both_layouts(struct wl_onednn_grid *g, struct wl_onednn_case c, const char *plain,
+                             const char *blocked)
+{
+    c.operation = blocked;
+    add(g, c);
+    c.operation = plain;
+    c.plain = true;
+    add(g, c);
+}
+
 static void add_pools(struct wl_onednn_grid *g, enum wl_precision precision, bool quick)
 {
     int32_t count = quick ? 2 : 5;
@@ -367,15 +381,14 @@ static void add_pools(struct wl_onednn_grid *g, enum wl_precision precision, boo
         c.kernel[0] = c.kernel[1] = windows[i % 3].kernel;
         c.stride = windows[i % 3].stride;
         c.height = c.width = c.height / c.stride * c.stride;
-        add(g, c);
-        c.operation = "avgpool";
-        add(g, c);
+        add_both_layouts(g, c, "maxpool", "maxpool_blocked");
+        add_both_layouts(g, c, "avgpool", "avgpool_blocked");
     }
     for (int32_t i = 0; i < 2 * count; i++) {
         struct wl_onednn_case c = image("global_avgpool", WL_ONEDNN_POOL, precision, i, 2 * count);
         c.kernel[0] = c.height;
         c.kernel[1] = c.width;
-        add(g, c);
+        add_both_layouts(g, c, "global_avgpool", "global_avgpool_blocked");
     }
 }
 
@@ -407,10 +420,6 @@ static void add_layout(struct wl_onednn_grid *g, bool quick)
         add(g, image("reorder_input", WL_ONEDNN_REORDER_IN, WL_PREC_FP32, i, count));
         add(g, image("reorder_output", WL_ONEDNN_REORDER_OUT, WL_PREC_FP32, i, count));
     }
-    struct wl_onednn_case c = image("dispatch", WL_ONEDNN_DISPATCH, WL_PREC_FP32, 0, 1);
-    c.in = c.out = 16;
-    c.height = c.width = 4;
-    add(g, c);
 }
 
 /* One case of each operation is enough to learn that a precision is not there. */

@@ -6,6 +6,11 @@
 
 #include "bench.h"
 
+/* Weights come from the next place in a pool of so many bytes at each run; those of fully connected
+ * layers from the larger one. */
+#define WL_ONEDNN_POOL_CONV_BYTES ((int64_t)64 << 20)
+#define WL_ONEDNN_POOL_BYTES ((int64_t)256 << 20)
+
 enum wl_onednn_kind {
     WL_ONEDNN_CONV,
     WL_ONEDNN_DECONV,
@@ -22,7 +27,6 @@ enum wl_onednn_kind {
     WL_ONEDNN_RESAMPLE,
     WL_ONEDNN_REORDER_IN,
     WL_ONEDNN_REORDER_OUT,
-    WL_ONEDNN_DISPATCH,
     WL_ONEDNN_KIND_COUNT
 };
 
@@ -39,6 +43,7 @@ struct wl_onednn_case {
     int64_t kernel[2], stride;
     int64_t inputs;   /* of a join */
     bool per_channel; /* the second operand is one value for each channel */
+    bool plain;       /* rows of pixels instead of blocks of channels */
 };
 
 struct wl_onednn_grid {

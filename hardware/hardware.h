@@ -423,6 +423,7 @@ struct wl_runtime {
     bool winograd;                        /* 3x3 stride-1 convolutions run F(2x2,3x3) or F(4x4) */
     int32_t winograd_tile;                /* output tile: 2, 4 or 6; 0 without */
     int32_t channel_block; /* convolutions on CPUs block images by so many channels; 0: not */
+    const char *blocked_kernels; /* patterns that keep blocks; NULL: as ONNX Runtime does */
     bool flash_attention;
     bool im2col;       /* convolutions materialise the patch matrix */
     bool graph_launch; /* launches are batched (CUDA graphs, engines) */

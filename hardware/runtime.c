@@ -13,7 +13,7 @@
 struct runtime_file {
     struct wl_provenance prov;
     struct wl_num schema_version, winograd_tile, channel_block;
-    const char *name, *title, *fusion, *notes;
+    const char *name, *title, *fusion, *notes, *blocked_kernels;
     bool flash_attention, im2col, graph_launch;
     struct wl_list dispatch_s, gemm_efficiency, vector_efficiency, integer_efficiency, unit_loss;
     struct wl_list memory_efficiency, worker_s, call_s;
@@ -29,6 +29,7 @@ static const struct wl_field runtime_fields[] = {
     {"dispatch_s",       WL_F_NUMBERS, false, "s",     0, 1,    AT(dispatch_s), NULL, NULL, "to launch one operator, by device class (absent: the device's own)"},
     {"winograd_tile",    WL_F_INT,     false, "outputs", 0, 6,  AT(winograd_tile), NULL, NULL, "3x3 stride-1 convolutions run as F(t x t, 3 x 3): 2, 4 or 6; 0: never"},
     {"channel_block",    WL_F_INT,     false, "channels", 0, 64, AT(channel_block), NULL, NULL, "convolutions on CPUs keep images in blocks of so many channels (NCHWc) and reorder them where other kernels read them; 0: never"},
+    {"blocked_kernels",  WL_F_STRING,  false, NULL,    1, 400,  AT(blocked_kernels), NULL, NULL, "with channel_block: patterns, separated by blanks, that keep such blocks beside all convolutions (absent: as ONNX Runtime does)"},
     {"flash_attention",  WL_F_BOOL,    true,  NULL,    0, 0,    AT(flash_attention), NULL, NULL, "attention without writing the score matrix"},
     {"im2col",           WL_F_BOOL,    true,  NULL,    0, 0,    AT(im2col), NULL, NULL, "convolutions write out the patch matrix"},
     {"graph_launch",     WL_F_BOOL,    true,  NULL,    0, 0,    AT(graph_launch), NULL, NULL, "launches are recorded and replayed together"},
@@ -102,6 +103,7 @@ static wl_status read_runtime(struct wl_registry *r, const char *path, const cha
                                .winograd = f.winograd_tile.value > 0,
                                .winograd_tile = (int32_t)f.winograd_tile.value,
                                .channel_block = (int32_t)f.channel_block.value,
+                               .blocked_kernels = f.blocked_kernels,
                                .flash_attention = f.flash_attention,
                                .im2col = f.im2col,
                                .graph_launch = f.graph_launch,

@@ -33,8 +33,10 @@ static void name_conv(struct namer *n, const struct wl_product *x, bool blocked,
         name_add(n, "conv_transpose");
     } else if (depthwise) {
         name_add(n, blocked ? "conv_depthwise_blocked" : "conv_depthwise");
+        name_add(n, "conv_depthwise");
     } else if (blocked && w->groups > 1) {
         name_add(n, "conv_grouped_blocked");
+        name_add(n, "conv_grouped");
     } else if (blocked) {
         bool pointwise = w->kernel[0] == 1 && w->kernel[1] == 1;
         name_add(n, in < block ? "conv_image_blocked"
@@ -201,6 +203,7 @@ wl_status wl_kernels_describe(const struct wl_partition *p, const struct wl_runt
                               struct wl_kernels *out, struct wl_error *err)
 {
     struct layout l = {.partition = p, .policy = policy, .block = rt->channel_block};
+    l.blocked_kernels = rt->blocked_kernels;
     out->items = WL_ARRAY(arena, struct wl_kernel, p->count);
     out->count = p->count;
     WL_TRY_PTR(out->items, err);

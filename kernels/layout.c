@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * kernels/layout.c: which kernels work on blocks of channels (NCHWc), and what reordering that costs.
- * Convolutions of constant weights choose the layout; pooling, joins and activations keep it where
- * all they read is blocked; everything else reads rows of pixels. A tensor is reordered at most once
- * each way, whoever reads it.
+ * kernels/layout.c: which kernels work on blocks of channels (NCHWc), and what reordering that
+ * costs. Convolutions of constant weights choose the layout; pooling, joins and activations keep it
+ * where all they read is blocked; everything else reads rows of pixels. A tensor is reordered at
+ * most once each way, whoever reads it.
  *
- * As in ONNX Runtime's CPU provider, whose optimised graphs show every reorder as a node
- * (tools/ort/bench.mjs prints them); block sizes are 16 with AVX-512 and on Arm, 8 with AVX2.
+ * A runtime with a list of blocked kernels (PyTorch's frozen modules over oneDNN) blocks every
+ * convolution, and the kernels of the list wherever what they read is blocked; it brings operands
+ * that are broadcast to full size first. Otherwise as in ONNX Runtime's CPU provider, whose
+ * optimised graphs show every reorder as a node (tools/ort/bench.mjs prints them); block sizes are
+ * 16 with AVX-512 and on Arm, 8 with AVX2.
  */
+#include <string.h>
+
 #include "kernels_priv.h"
 
 /* Reordering needs whole quads of channels. */
@@ -91,8 +96,35 @@ static bool joins_blocked(const struct layout *l, const struct wl_subgraph *s)
     return aligned && wl_node_attr_int(n, "axis", 0) == 1;
 }
 
+/* Whether a word of the list is the first part of the subgraph's pattern. */
+static bool is_listed(const char *list, const char *pattern)
+{
+    size_t len = strcspn(pattern, "+");
+    for (const char *word = list; *word != '\0'; word += strspn(word, " ")) {
+        size_t n = strcspn(word, " ");
+        if (n == len && strncmp(word, pattern, n) == 0) {
+            return true;
+        }
+        word += n;
+    }
+    return false;
+}
+
+static bool is_blocked_by_list(const struct layout *l, const struct wl_subgraph *s)
+{
+    const struct wl_product *x = wl_kernels_product(s);
+    if (s->kind == WL_OPK_CONV) {
+        return x != NULL && x->window != NULL && !x->window->transposed && s->weight_count > 0;
+    }
+    return all_blocked(l, s) && is_listed(l->blocked_kernels, s->pattern);
+}
+
 static bool is_blocked(const struct layout *l, const struct wl_subgraph *s)
 {
+    if (l->blocked_kernels != NULL) {
+        return s->output_count > 0 && image(l, s->outputs[0].tensor) != NULL &&
+               is_blocked_by_list(l, s);
+    }
     if (s->output_count == 0 || image(l, s->outputs[0].tensor) == NULL) {
         return false;
     }
@@ -148,11 +180,22 @@ static void read_plain(struct layout *l, struct wl_kernel *items, const struct w
     }
 }
 
+/* The smaller operand is written out in full, in blocks. */
+static void expand_operands(const struct layout *l, struct wl_kernel *own,
+                            const struct wl_subgraph *s)
+{
+    if (own->blocked && l->blocked_kernels != NULL && s->kind == WL_OPK_MAP && !same_shapes(s)) {
+        own->reorder_in_bytes += moved_bytes(l, &s->outputs[0]);
+        own->reorder_width = columns(l, s->outputs[0].tensor);
+    }
+}
+
 void wl_kernels_place(struct layout *l, struct wl_kernel *items, int32_t i)
 {
     const struct wl_subgraph *s = &l->partition->subgraphs[i];
     struct wl_kernel *own = &items[i];
     own->blocked = is_blocked(l, s);
+    expand_operands(l, own, s);
     bool plain_operand = !own->blocked || reads_plain(l, s);
     for (int32_t k = 0; k < s->input_count; k++) {
         if (plain_operand) {

@@ -19,10 +19,14 @@
 #define FAR_PRODUCT 8.0
 #define FAR_STREAM 16.0
 
+/* Calibration frameworks that are libraries below runtimes (calibrate/). */
+static const char *const libraries[] = {"openblas", "onednn"};
+
 struct overlay {
     const struct wl_calibration *cal;
     struct wl_mappings *m;
     double view_s;
+    bool library; /* measured without the runtime: what it costs to launch a kernel comes on top */
 };
 
 static const struct wl_kernel_sizes no_sizes = {
@@ -86,6 +90,15 @@ static double around_s(const struct overlay *o, const struct wl_kernel *k)
            reorder_s(o, WL_KERNEL_REORDER_OUT, k->reorder_out_bytes, k->reorder_width);
 }
 
+static bool is_library(const char *framework)
+{
+    bool found = false;
+    for (size_t i = 0; i < WL_ARRAY_LEN(libraries); i++) {
+        found = found || strcmp(framework, libraries[i]) == 0;
+    }
+    return found;
+}
+
 static bool apply_one(const struct overlay *o, int32_t i, const struct wl_kernel *k)
 {
     struct wl_mapping *x = &o->m->items[i];
@@ -99,7 +112,7 @@ static bool apply_one(const struct overlay *o, int32_t i, const struct wl_kernel
         seconds = peak > 0 ? fmax(seconds, x->executed_ops / peak) : seconds;
     }
     x->measured_s = seconds;
-    x->dispatches = 0;
+    x->dispatches = o->library ? x->dispatches : 0;
     x->barriers = 0;
     x->serial_s = around_s(o, k) * repeat;
     x->note = "time as measured by the calibration";
@@ -158,6 +171,7 @@ wl_status wl_measured_apply(const struct wl_calibration *cal, struct wl_mappings
                             struct wl_error *err)
 {
     struct overlay o = {.cal = cal, .m = m};
+    o.library = is_library(cal->framework);
     struct wl_kernels kernels;
     int32_t replaced = 0;
     WL_TRY(wl_kernels_describe(m->partition, m->options.runtime, &m->options.policy, arena,

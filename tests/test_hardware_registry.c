@@ -296,9 +296,17 @@ static void test_calibrations(void **state)
 
 static void test_runtimes(void **state)
 {
-    static const char *const names[] = {
-        "generic",  "onnxruntime", "tensorrt", "pytorch-eager", "pytorch-compile",
-        "openvino", "ncnn",        "tflite",   "xla",           "mnn"};
+    static const char *const names[] = {"generic",
+                                        "onnxruntime",
+                                        "tensorrt",
+                                        "pytorch-eager",
+                                        "pytorch-frozen",
+                                        "pytorch-compile",
+                                        "openvino",
+                                        "ncnn",
+                                        "tflite",
+                                        "xla",
+                                        "mnn"};
     struct wl_registry r;
     struct wl_error err;
     const char *const *list = NULL;
