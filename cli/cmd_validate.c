@@ -14,10 +14,21 @@
 
 #define LIST_MAX 8
 
+/* What can be run from here, and what predicts it. */
+struct runner {
+    const char *name, *profile, *calibration, *interpreter, *script;
+    bool files; /* runs the model's file; else a network of its own by the same name */
+};
+static const struct runner runners[] = {
+    {"onnxruntime", "onnxruntime", "framework=onnxruntime", "node", "ort/bench.mjs", true},
+    {"pytorch", "pytorch-frozen", "framework=onednn", "python3", "pytorch/bench.py", false},
+};
+
 struct validate {
     struct wl_cli_analysis a; /* first: the shared setters take this address */
     int64_t batches[LIST_MAX], threads[LIST_MAX];
     int32_t batch_count, thread_count;
+    const struct runner *runner;
     const char *node_modules, *import;
     double seconds;
     bool save;
@@ -74,12 +85,14 @@ static wl_status set_hw(void *t, const char *value, struct wl_error *err)
 
 static wl_status set_runtime(void *t, const char *value, struct wl_error *err)
 {
-    self(t)->a.request.runtime = value;
-    if (strcmp(value, "onnxruntime") == 0) {
-        return WL_OK;
+    for (size_t i = 0; i < WL_ARRAY_LEN(runners); i++) {
+        if (strcmp(runners[i].name, value) == 0) {
+            self(t)->runner = &runners[i];
+            return WL_OK;
+        }
     }
-    return wl_fail(err, WL_ERR_USAGE, "--runtime", "\"%.40s\" cannot be run from here; onnxruntime "
-                   "can", value);
+    return wl_fail(err, WL_ERR_USAGE, "--runtime",
+                   "\"%.40s\" cannot be run from here; onnxruntime and pytorch can", value);
 }
 
 static wl_status set_calibration(void *t, const char *value, struct wl_error *err)
@@ -132,7 +145,8 @@ static wl_status set_save(void *t, const char *value, struct wl_error *err)
 
 static const struct wl_option options[] = {
     {"hw", "ID", "device that predicts (default host)", set_hw},
-    {"runtime", "NAME", "what runs the models: onnxruntime", set_runtime},
+    {"runtime", "NAME", "what runs the models: onnxruntime, or pytorch (torchvision networks)",
+     set_runtime},
     {"batch", "N,..", "batch sizes (default the model's own)", set_batch},
     {"threads", "N,..", "thread counts (default all cores)", set_threads},
     {"calibration", "K=V,..", "as for analyze; none: specification alone", set_calibration},
@@ -254,7 +268,7 @@ static wl_status measure(struct validate *s, const char *file, const struct wl_c
                              .seconds = s->seconds,
                              .min_runs = 5,
                              .wall = true,
-                             .profile = true};
+                             .profile = s->runner->files};
     struct wl_ort_dim *dims = NULL;
     WL_TRY(bound_dims(s, &run->model.graph, &dims, &job.dim_count, err));
     job.dims = dims;
@@ -268,7 +282,7 @@ static wl_status measure(struct validate *s, const char *file, const struct wl_c
         return wl_fail(err, status, why.where, "%s", why.message);
     }
     p->measured_s = median(result.wall_s, result.wall_count);
-    return match_kernels(s, &run->result, &result, p, err);
+    return s->runner->files ? match_kernels(s, &run->result, &result, p, err) : WL_OK;
 }
 
 static struct wl_validate_point *point_new(struct validate *s, struct wl_error *err)
@@ -338,8 +352,12 @@ static wl_status one_model(struct validate *s, const char *name, struct wl_error
     s->a.request.default_dim_count = 0;
     WL_TRY(wl_cli_resolve_model(&s->a, name, err));
     (void)snprintf(file, sizeof(file), "%s/model.onnx", s->folder);
-    WL_TRY(wl_materialize(s->a.request.model, file, 0, &made, err));
     wl_status status = WL_OK;
+    if (s->runner->files) {
+        WL_TRY(wl_materialize(s->a.request.model, file, 0, &made, err));
+    } else {
+        (void)snprintf(file, sizeof(file), "%s", name);
+    }
     for (int32_t b = 0; b < s->batch_count && status == WL_OK; b++) {
         for (int32_t t = 0; t < s->thread_count && status == WL_OK; t++) {
             status = one_point(s, file, s->batches[b], (int32_t)s->threads[t], err);
@@ -348,9 +366,11 @@ static wl_status one_model(struct validate *s, const char *name, struct wl_error
             }
         }
     }
-    (void)unlink(file);
-    (void)strncat(file, ".data", sizeof(file) - strlen(file) - 1);
-    (void)unlink(file);
+    if (s->runner->files) {
+        (void)unlink(file);
+        (void)strncat(file, ".data", sizeof(file) - strlen(file) - 1);
+        (void)unlink(file);
+    }
     return status;
 }
 
@@ -358,8 +378,10 @@ static wl_status one_model(struct validate *s, const char *name, struct wl_error
 
 static wl_status all_models(struct validate *s, char **models, int32_t count, struct wl_error *err)
 {
-    WL_TRY(wl_ort_profile_cost(&s->ort, s->folder, (int32_t)s->threads[s->thread_count - 1],
-                               &s->profile_cost_s, err));
+    if (s->runner->files) {
+        WL_TRY(wl_ort_profile_cost(&s->ort, s->folder, (int32_t)s->threads[s->thread_count - 1],
+                                   &s->profile_cost_s, err));
+    }
     for (int32_t i = 0; i < count; i++) {
         WL_TRY(one_model(s, models[i], err));
     }
@@ -370,7 +392,11 @@ static wl_status run_models(struct validate *s, char **models, int32_t count, st
 {
     (void)snprintf(s->folder, sizeof(s->folder), "/tmp/wattline-validate-XXXXXX");
     const char *tools = wl_cli_tools_dir(&s->a.arena);
-    WL_TRY(wl_ort_open(&s->ort, "node", tools == NULL ? "tools" : tools, "ort/bench.mjs",
+    const char *python = getenv("WATTLINE_PYTHON");
+    const char *interpreter = python != NULL && strcmp(s->runner->interpreter, "python3") == 0
+                                  ? python
+                                  : s->runner->interpreter;
+    WL_TRY(wl_ort_open(&s->ort, interpreter, tools == NULL ? "tools" : tools, s->runner->script,
                        s->node_modules, s->version, sizeof(s->version), err));
     wl_status status = mkdtemp(s->folder) == NULL
                            ? wl_fail(err, WL_ERR_IO, s->folder, "cannot be made")
@@ -382,7 +408,14 @@ static wl_status run_models(struct validate *s, char **models, int32_t count, st
 
 static wl_status prepare(struct validate *s, struct wl_error *err)
 {
+    const struct wl_calibration *own = NULL;
     WL_TRY(wl_cli_open_registry(&s->a, &s->registry, err));
+    s->a.request.runtime = s->runner->profile;
+    if (s->a.request.calibration == NULL &&
+        wl_calibration_select(&s->registry, s->a.hw, s->runner->calibration, NULL, &own, NULL) ==
+            WL_OK) {
+        s->a.request.calibration = s->runner->calibration;
+    }
     WL_TRY(wl_target_resolve(&s->registry, s->a.hw, &s->a.request, &s->target, err));
     if (s->batch_count == 0) {
         s->batches[s->batch_count++] = 0;
@@ -391,7 +424,7 @@ static wl_status prepare(struct validate *s, struct wl_error *err)
         s->threads[s->thread_count++] = wl_device_units(&s->target.device);
     }
     s->v.host = s->target.device.name;
-    s->v.runtime = s->a.request.runtime;
+    s->v.runtime = s->runner->name;
     s->v.calibration = s->target.calibration != NULL ? s->target.calibration->name : NULL;
     return WL_OK;
 }
@@ -442,7 +475,7 @@ int wl_cmd_validate(int argc, char **argv)
     wl_cli_analysis_init(&s.a);
     wl_arena_init(&s.v.arena, 0);
     s.a.hw = "host";
-    s.a.request.runtime = "onnxruntime";
+    s.runner = &runners[0];
     s.seconds = 0.5;
     struct wl_cli_parse parse = {
         .command = "validate",

@@ -4,10 +4,10 @@
 // call. The first line of standard output is {"version"} or {"error"}; then jobs come as JSON lines on
 // standard input, and each is answered by a line.
 //
-//   job     {"id", "model", "threads", "dims": {}, "seconds", "min_runs", "wall": true, "profile": true}
-//   result  {"id", "version", "wall_s": [...],
+//   job     {"model", "threads", "dims": {}, "seconds", "min_runs", "wall": true, "profile": true}
+//   result  {"version", "wall_s": [...],
 //            "nodes": [{"name", "op", "node", "runs", "time_s", "min_s", "max_s", "input", "output"}]}
-//           or {"id", "error"}
+//           or {"error"}
 //
 // wall_s are runs without profiling, in order, after the warm-up. nodes come from a second session
 // with profiling: per executed kernel the mean of the middle half of its runs (the profile counts
@@ -120,7 +120,7 @@ async function wall(job) {
 }
 
 async function execute(job) {
-  const result = {id: job.id, version};
+  const result = {version};
   if (job.wall !== false) result.wall_s = await wall(job);
   if (job.profile) result.nodes = await profile(job);
   return result;
@@ -133,7 +133,7 @@ for await (const line of createInterface({input: process.stdin})) {
   try {
     result = await execute(job);
   } catch (error) {
-    result = {id: job.id, error: String(error.message ?? error).split('\n')[0]};
+    result = {error: String(error.message ?? error).split('\n')[0]};
   }
   say(result);
 }

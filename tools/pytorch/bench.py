@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs torchvision networks in PyTorch on the CPU and says how long they took.
 
-Jobs come as JSON lines on standard input, one result a line goes to standard output, as with
-tools/ort/bench.mjs:
+The first line of standard output is {"version"} or {"error"}; then jobs come as JSON lines on standard
+input, and each is answered by a line, as with tools/ort/bench.mjs:
 
-  job     {"id", "model": torchvision name, "threads", "batch", "seconds", "min_runs", "mode"}
-  result  {"id", "version", "wall_s": [...]} or {"id", "error"}
+  job     {"model": torchvision name, "threads", "dims": {"N": batch}, "seconds", "min_runs", "mode"}
+  result  {"version", "wall_s": [...]} or {"error"}
 
 mode "frozen" (the default) traces, freezes and optimises for inference: batch normalisation is folded
 into convolutions, as in ONNX files, and oneDNN keeps blocks of channels between the operators that it
@@ -17,10 +17,15 @@ import sys
 import time
 import warnings
 
-import torch
-import torchvision
-
 warnings.filterwarnings("ignore")
+try:
+    import torch
+    import torchvision
+except ImportError as error:
+    print(json.dumps({"error": f"{error}; apt-get install python3-torch python3-torchvision, and "
+                               "WATTLINE_PYTHON=/usr/bin/python3 where another Python comes first"}))
+    sys.exit(1)
+
 WARMUPS_MAX = 10
 RESOLUTION = {"inception_v3": 299, "efficientnet_v2_s": 384}
 
@@ -63,17 +68,18 @@ def warm(model, image):
 def execute(job):
     torch.set_num_threads(job.get("threads", 1))
     size = image_size(job["model"])
-    image = torch.rand(job.get("batch", 1), 3, size, size)
+    image = torch.rand(job.get("dims", {}).get("N", 1), 3, size, size)
     with torch.no_grad():
         model = prepare(build(job["model"]), image, job.get("mode", "frozen"))
         warm(model, image)
         wall_s, start = [], time.perf_counter()
         while len(wall_s) < job.get("min_runs", 5) or time.perf_counter() - start < job["seconds"]:
             wall_s.append(timed(model, image))
-    return {"id": job["id"], "version": torch.__version__, "wall_s": wall_s}
+    return {"version": torch.__version__, "wall_s": wall_s}
 
 
 def main():
+    print(json.dumps({"version": torch.__version__}), flush=True)
     for line in sys.stdin:
         if not line.strip():
             continue
@@ -81,7 +87,7 @@ def main():
         try:
             result = execute(job)
         except Exception as error:  # the next job may work
-            result = {"id": job.get("id"), "error": str(error).split("\n")[0]}
+            result = {"error": str(error).split("\n")[0]}
         print(json.dumps(result), flush=True)
 
 
