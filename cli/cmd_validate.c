@@ -312,6 +312,7 @@ static wl_status one_point(struct validate *s, const char *file, int64_t batch, 
     WL_TRY(wl_cli_run(&s->registry, s->a.hw, &request, &run, err));
     p->batch = run.prepared.batch;
     p->predicted_s = run.result.totals.latency_s;
+    p->excluded = depends_on_data(&run.result.diags);
     wl_status status = WL_OK;
     if (s->import != NULL) {
         status = import(s, &run, p, err);
@@ -322,6 +323,24 @@ static wl_status one_point(struct validate *s, const char *file, int64_t batch, 
     }
     wl_cli_run_done(&run);
     return status;
+}
+
+/*
+ * Sizes, branches and trip counts that depend on data: the bound that is predicted is not what random
+ * data lead to, so that the point says nothing of the prediction.
+ */
+static const char *depends_on_data(const struct wl_diag_list *diags)
+{
+    static const char *const codes[] = {"data-dependent-size", "unknown-size", "unknown-branch",
+                                        "unknown-trip-count"};
+    for (int32_t i = 0; i < diags->count; i++) {
+        for (size_t k = 0; k < WL_ARRAY_LEN(codes); k++) {
+            if (strcmp(diags->items[i].code, codes[k]) == 0) {
+                return codes[k];
+            }
+        }
+    }
+    return NULL;
 }
 
 static void show(const struct validate *s, const struct wl_validate_point *p)

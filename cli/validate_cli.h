@@ -19,7 +19,8 @@ struct wl_validate_point {
     int64_t batch;
     int32_t threads;
     double measured_s, predicted_s;
-    const char *failure; /* why it did not run; NULL when it did */
+    const char *failure;  /* why it did not run; NULL when it did */
+    const char *excluded; /* why it ran but does not count: its work depends on the data; else NULL */
     struct wl_validate_kernel *kernels;
     int32_t kernel_count;
     double unmatched_s; /* of the profile: kernels that no subgraph claims, reorders and views */

@@ -46,6 +46,11 @@ static bool kernel_ran(const struct wl_validate_kernel *k)
     return k->measured_s > 0 && k->predicted_s > 0;
 }
 
+static bool counts(const struct wl_validate_point *p)
+{
+    return p->failure == NULL && p->excluded == NULL;
+}
+
 /* Calls `take` for each kernel of each point that was matched. */
 static void each_kernel(const struct wl_validation *v,
                         void (*take)(void *user, const struct wl_validate_point *p,
@@ -53,7 +58,7 @@ static void each_kernel(const struct wl_validation *v,
                         void *user)
 {
     for (int32_t i = 0; i < v->point_count; i++) {
-        for (int32_t k = 0; k < v->points[i].kernel_count; k++) {
+        for (int32_t k = 0; counts(&v->points[i]) && k < v->points[i].kernel_count; k++) {
             if (kernel_ran(&v->points[i].kernels[k])) {
                 take(user, &v->points[i], &v->points[i].kernels[k]);
             }
@@ -101,7 +106,7 @@ struct wl_validate_errors wl_validate_errors(struct wl_validation *v, bool kerne
     double *errors = WL_ARRAY(&v->arena, double, v->point_count);
     int32_t count = 0;
     for (int32_t i = 0; errors != NULL && i < v->point_count; i++) {
-        if (v->points[i].failure == NULL) {
+        if (counts(&v->points[i])) {
             errors[count++] = fabs(error_of(v->points[i].predicted_s, v->points[i].measured_s));
         }
     }
@@ -143,9 +148,12 @@ static wl_status models_table(const struct wl_validation *v, struct wl_buf *out,
     wl_table_print(&t, 100, true, "  ", out);
     wl_table_done(&t);
     for (int32_t i = 0; i < v->point_count; i++) {
-        if (v->points[i].failure != NULL) {
-            wl_buf_printf(out, "  %s, batch %lld: %s\n", v->points[i].name,
-                          (long long)v->points[i].batch, v->points[i].failure);
+        const struct wl_validate_point *p = &v->points[i];
+        if (p->failure != NULL) {
+            wl_buf_printf(out, "  %s, batch %lld: %s\n", p->name, (long long)p->batch, p->failure);
+        } else if (p->excluded != NULL) {
+            wl_buf_printf(out, "  %s, batch %lld: its work depends on data (%s); not counted\n",
+                          p->name, (long long)p->batch, p->excluded);
         }
     }
     return WL_OK;
@@ -295,6 +303,7 @@ static void point_json(struct wl_emitter *e, const struct wl_validate_point *p)
         wl_json_null(e, "error");
     }
     wl_json_str(e, "failure", p->failure);
+    wl_json_str(e, "excluded", p->excluded);
     wl_json_num(e, "unmatched_s", p->unmatched_s);
     wl_json_close(e, '}');
 }
