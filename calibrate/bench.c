@@ -98,18 +98,6 @@ static void print_text(struct wl_buf *out, const char *text)
     cJSON_Delete(item);
 }
 
-/* What the sizes make of the time: operations of a product, bytes of everything else. */
-static void print_rates(struct wl_buf *out, const struct wl_bench_row *r)
-{
-    double ops = 2 * r->sizes.groups * r->sizes.m * r->sizes.n * r->sizes.k;
-    if (r->sizes.m * r->sizes.k > 1) {
-        wl_buf_printf(out, ", \"ops_per_s\": %.6g", ops / r->time_s);
-    }
-    if (r->sizes.bytes > 0) {
-        wl_buf_printf(out, ", \"bytes_per_s\": %.6g", r->sizes.bytes / r->time_s);
-    }
-}
-
 static void print_row(struct wl_buf *out, const struct wl_bench_row *r)
 {
     wl_buf_puts(out, "{\"operation\": ");
@@ -125,7 +113,6 @@ static void print_row(struct wl_buf *out, const struct wl_bench_row *r)
     if (r->time_s > 0) {
         wl_buf_printf(out, ", \"time_s\": %.6g, \"min_s\": %.6g, \"max_s\": %.6g, \"runs\": %d",
                       r->time_s, r->min_s, r->max_s, r->runs);
-        print_rates(out, r);
     } else {
         wl_buf_puts(out, ", \"unsupported\": true");
     }

@@ -13,7 +13,7 @@
 
 struct wl_micro_kind {
     const char *name;
-    int32_t quick, full; /* designs tried */
+    int32_t quick, full; /* designs wanted */
     /* Fills the sizes of design `i`; false: too large, or not a kernel. */
     bool (*design)(int32_t i, int64_t p[WL_MICRO_SIZES]);
     /* `op` is the kind's, for kinds that differ in the operator alone. */

@@ -236,6 +236,11 @@ static bool design_unblocked(int32_t i, int64_t *p)
     p[KH] = p[KW] = PICK(i, 7, 1, 1, 3, 3);
     p[STRIDE] = PICK(i, 13, 1, 1, 1, 2);
     p[EPILOGUE] = RELU;
+    if (i % 3 == 0) {
+        p[COUT] = p[GROUPS] = p[CIN];
+        p[KH] = p[KW] = 3;
+        p[EPILOGUE] = PLAIN;
+    }
     return conv_fits(p);
 }
 
@@ -400,6 +405,17 @@ static bool design_gemm(int32_t i, int64_t *p)
     return product_fits(p, 1.0e8);
 }
 
+/* Small networks: weights that stay in the nearest caches. */
+static bool design_near(int32_t i, int64_t *p)
+{
+    p[GROUP] = 1;
+    p[M] = PICK(i, 2, 1, 1, 2, 4, 8, 32);
+    p[N] = spread(i, 3, 1, 512, 1);
+    p[K] = spread(i, 5, 16, 512, 4);
+    p[FORM] = PICK(i, 7, MATMUL, GEMM);
+    return true;
+}
+
 /* Classifiers and decoding: few rows, many weights. */
 static bool design_gemv(int32_t i, int64_t *p)
 {
@@ -504,26 +520,27 @@ static void emit_recurrent(struct wl_onnx *b, const char *op, const int64_t *p)
 
 /* clang-format off */
 const struct wl_micro_kind wl_micro_products[] = {
-    {"pointwise convolution",  60, 420, design_pointwise,  emit_conv,       conv_work,      NULL, 0},
-    {"convolution",            50, 360, design_window,     emit_conv,       conv_work,      NULL, 0},
-    {"depthwise convolution",  50, 360, design_depthwise,  emit_conv,       conv_work,      NULL, 0},
-    {"convolution of one pixel", 12, 70, design_pixel,     emit_conv,       conv_work,      NULL, 0},
-    {"first convolution",      14,  70, design_first,      emit_conv,       conv_work,      NULL, 0},
-    {"patch convolution",       8,  30, design_patch,      emit_conv,       conv_work,      NULL, 0},
-    {"grouped convolution",    14,  90, design_grouped,    emit_conv,       conv_work,      NULL, 0},
-    {"unblocked convolution",  12,  70, design_unblocked,  emit_conv,       conv_work,      NULL, 0},
-    {"1-D convolution",         8,  50, design_line,       emit_line,       conv_work,      NULL, 0},
-    {"3-D convolution",         8,  50, design_volume,     emit_volume,     volume_work,    NULL, 0},
-    {"transposed convolution",  8,  40, design_transposed, emit_transposed, conv_work,      NULL, 0},
-    {"matrix product",         40, 260, design_gemm,       emit_gemm,       product_work,   NULL, 0},
-    {"few rows",               16,  90, design_gemv,       emit_gemm,       product_work,   NULL, 0},
-    {"product per head",       24, 140, design_heads,      emit_heads,      product_work,   NULL, 0},
-    {"LSTM",                    4,  36, design_recurrent,  emit_recurrent,  recurrent_work, "LSTM", 0},
-    {"GRU",                     4,  36, design_recurrent,  emit_recurrent,  recurrent_work, "GRU", 0},
-    {"few rows, far weights",  6,  36, design_gemv,        emit_gemm,       product_work,   NULL, 3.5e8},
-    {"rows, far weights",      4,  24, design_gemm,        emit_gemm,       product_work,   NULL, 3.5e8},
-    {"decoding per head",     10,  60, design_decode,      emit_heads,      product_work,   NULL, 0},
-    {"quantised weights",     10,  70, design_quantised,   emit_quantised,  conv_work,      NULL, 0},
+    {"pointwise convolution",  50, 300, design_pointwise,  emit_conv,       conv_work,      NULL, 0},
+    {"convolution",            40, 230, design_window,     emit_conv,       conv_work,      NULL, 0},
+    {"depthwise convolution",  40, 230, design_depthwise,  emit_conv,       conv_work,      NULL, 0},
+    {"convolution of one pixel", 12, 60, design_pixel,     emit_conv,       conv_work,      NULL, 0},
+    {"first convolution",      12, 50, design_first,      emit_conv,       conv_work,      NULL, 0},
+    {"patch convolution",       8, 24, design_patch,      emit_conv,       conv_work,      NULL, 0},
+    {"grouped convolution",    14, 70, design_grouped,    emit_conv,       conv_work,      NULL, 0},
+    {"unblocked convolution",  12, 90, design_unblocked,  emit_conv,       conv_work,      NULL, 0},
+    {"1-D convolution",         8, 36, design_line,       emit_line,       conv_work,      NULL, 0},
+    {"3-D convolution",         6, 24, design_volume,     emit_volume,     volume_work,    NULL, 0},
+    {"transposed convolution",  8, 60, design_transposed, emit_transposed, conv_work,      NULL, 0},
+    {"matrix product",         36, 200, design_gemm,       emit_gemm,       product_work,   NULL, 0},
+    {"few rows",               14, 70, design_gemv,       emit_gemm,       product_work,   NULL, 0},
+    {"product per head",       20, 100, design_heads,      emit_heads,      product_work,   NULL, 0},
+    {"LSTM",                    4, 28, design_recurrent,  emit_recurrent,  recurrent_work, "LSTM", 0},
+    {"GRU",                     4, 28, design_recurrent,  emit_recurrent,  recurrent_work, "GRU", 0},
+    {"few rows, near weights", 6,  60, design_near,        emit_gemm,       product_work,   NULL, 1.2e6},
+    {"few rows, far weights",  6, 30, design_gemv,        emit_gemm,       product_work,   NULL, 3.5e8},
+    {"rows, far weights",      4, 18, design_gemm,        emit_gemm,       product_work,   NULL, 3.5e8},
+    {"decoding per head",     10, 50, design_decode,      emit_heads,      product_work,   NULL, 0},
+    {"quantised weights",     10, 80, design_quantised,   emit_quantised,  conv_work,      NULL, 0},
     {NULL, 0, 0, NULL, NULL, NULL, NULL, 0},
 };
 /* clang-format on */

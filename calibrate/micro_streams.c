@@ -53,7 +53,7 @@ static bool design_scores(int32_t i, int64_t *p)
 {
     p[D0] = 1;
     p[D1] = spread(i, 2, 1, 800, 1);
-    p[D2] = spread(i, 3, 1, 1500, 1);
+    p[D2] = spread(i, 3, 8, 1500, 1);
     p[D3] = spread(i, 5, 16, 1500, 1);
     return fits(p);
 }

@@ -21,6 +21,8 @@
 
 #define PACK_WORK 6.0e7 /* of one file, in the unit of wl_micro_kind.work: some milliseconds */
 #define PACK_CELLS 40
+#define TRIES 8 /* of each design wanted: those too large are passed over */
+#define VIEWS_MAX 512
 #define CHAIN 200 /* kernels of the trivial chain */
 #define TRIVIAL 16 /* elements */
 #define PLAINEST "neg" /* stands for kernels that have no rows of their own */
@@ -40,6 +42,8 @@ struct run {
     struct wl_ort ort;
     struct wl_arena scratch; /* of one file */
     const char *graph_path, *model_path;
+    double view_s[VIEWS_MAX]; /* views seen at the thread count that runs */
+    int32_t view_count;
     double profile_cost_s; /* per kernel, at the thread count that runs */
 };
 
@@ -142,6 +146,20 @@ static wl_status add_row(struct run *r, const struct wl_bench_row *row, struct w
     return wl_bench_add(r->bench, &plain, err);
 }
 
+/* A row of about the same size: layout changes come with every image, and few sizes are enough. */
+static bool has_near(const struct wl_bench *b, const struct wl_bench_row *row)
+{
+    for (int32_t i = 0; i < b->row_count; i++) {
+        const struct wl_bench_row *x = &b->rows[i];
+        if (x->threads == row->threads && strcmp(x->operation, row->operation) == 0 &&
+            fabs(log(x->sizes.n / row->sizes.n)) < 0.1 &&
+            fabs(log(x->sizes.width / row->sizes.width)) < 0.3) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Kernels around those of subgraphs, by the runtime's operator. */
 static const struct {
     const char *op, *operation;
@@ -168,6 +186,23 @@ static wl_status add_surroundings(struct run *r, const struct wl_ort_kernel *k, 
         row.sizes.bytes = surroundings[i].bytes_each * k->elements;
     }
     add_times(r, &row, k);
+    if (surroundings[i].op == NULL) {
+        if (r->view_count < VIEWS_MAX) {
+            r->view_s[r->view_count++] = row.time_s;
+        }
+        return WL_OK;
+    }
+    return has_near(r->bench, &row) ? WL_OK : add_row(r, &row, err);
+}
+
+/* One row for all views: they differ in nothing that takes time. */
+static wl_status add_view(struct run *r, int32_t threads, struct wl_error *err)
+{
+    struct wl_bench_row row = plain_row(WL_KERNEL_VIEW, threads);
+    if (r->view_count == 0) {
+        return WL_OK;
+    }
+    wl_bench_times(r->view_s, r->view_count, &row);
     return add_row(r, &row, err);
 }
 
@@ -196,7 +231,10 @@ static wl_status add_kernels(struct run *r, const struct analysed *a,
         }
     }
     for (int32_t i = 0; i < count; i++) {
-        WL_TRY(add_row(r, &rows[i], err));
+        bool plainest = strcmp(rows[i].operation, PLAINEST) == 0;
+        if (!plainest || !has_near(r->bench, &rows[i])) {
+            WL_TRY(add_row(r, &rows[i], err));
+        }
     }
     return WL_OK;
 }
@@ -205,7 +243,8 @@ static bool all_known(const struct run *r, const struct analysed *a, int32_t thr
 {
     for (int32_t i = 0; i < a->partition.count; i++) {
         const struct wl_kernel *k = &a->kernels.items[i];
-        if (!wl_bench_has(r->bench, k->operations[0], WL_PREC_FP32, threads, &k->sizes)) {
+        if (strcmp(k->operations[0], PLAINEST) != 0 &&
+            !wl_bench_has(r->bench, k->operations[0], WL_PREC_FP32, threads, &k->sizes)) {
             return false;
         }
     }
@@ -301,8 +340,9 @@ static wl_status design(struct wl_bench *b, struct cell **out, int32_t *count, s
     WL_TRY_PTR(*out, err);
     *count = 0;
     for (int32_t i = 0; (k = wl_micro_kind_at(i)) != NULL; i++) {
-        int32_t tried = b->options.quick ? k->quick : k->full;
-        for (int32_t d = 0; d < tried; d++) {
+        int32_t wanted = b->options.quick ? k->quick : k->full;
+        int32_t end = *count + wanted;
+        for (int32_t d = 0; d < TRIES * wanted && *count < end; d++) {
             struct cell *c = &(*out)[*count];
             *c = (struct cell){.kind = k};
             if (k->design(d, c->p)) {
@@ -372,6 +412,7 @@ static wl_status run_all(struct run *r, struct wl_error *err)
         char what[64];
         int32_t threads = o->threads[t];
         (void)snprintf(what, sizeof(what), "%d %s", threads, threads == 1 ? "thread" : "threads");
+        r->view_count = 0;
         WL_TRY(measure_profile_cost(r, threads, err));
         WL_TRY(measure_call(r, threads, err));
         for (int32_t first = 0; first < count;) {
@@ -381,6 +422,7 @@ static wl_status run_all(struct run *r, struct wl_error *err)
             WL_TRY(run_file(r, cells, first, n, threads, err));
             first += n;
         }
+        WL_TRY(add_view(r, threads, err));
     }
     return WL_OK;
 }

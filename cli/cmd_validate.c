@@ -299,6 +299,24 @@ static struct wl_validate_point *point_new(struct validate *s, struct wl_error *
     return p;
 }
 
+/*
+ * Sizes, branches and trip counts that depend on data: the bound that is predicted is not what random
+ * data lead to, so that the point says nothing of the prediction.
+ */
+static const char *depends_on_data(const struct wl_diag_list *diags)
+{
+    static const char *const codes[] = {"data-dependent-size", "unknown-size", "unknown-branch",
+                                        "unknown-trip-count"};
+    for (int32_t i = 0; i < diags->count; i++) {
+        for (size_t k = 0; k < WL_ARRAY_LEN(codes); k++) {
+            if (strcmp(diags->items[i].code, codes[k]) == 0) {
+                return codes[k];
+            }
+        }
+    }
+    return NULL;
+}
+
 static wl_status one_point(struct validate *s, const char *file, int64_t batch, int32_t threads,
                            struct wl_error *err)
 {
@@ -323,24 +341,6 @@ static wl_status one_point(struct validate *s, const char *file, int64_t batch, 
     }
     wl_cli_run_done(&run);
     return status;
-}
-
-/*
- * Sizes, branches and trip counts that depend on data: the bound that is predicted is not what random
- * data lead to, so that the point says nothing of the prediction.
- */
-static const char *depends_on_data(const struct wl_diag_list *diags)
-{
-    static const char *const codes[] = {"data-dependent-size", "unknown-size", "unknown-branch",
-                                        "unknown-trip-count"};
-    for (int32_t i = 0; i < diags->count; i++) {
-        for (size_t k = 0; k < WL_ARRAY_LEN(codes); k++) {
-            if (strcmp(diags->items[i].code, codes[k]) == 0) {
-                return codes[k];
-            }
-        }
-    }
-    return NULL;
 }
 
 static void show(const struct validate *s, const struct wl_validate_point *p)

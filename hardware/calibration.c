@@ -238,6 +238,17 @@ static struct wl_kernel_sizes convert_sizes(const struct entry_file *e)
                                     .reuse_bytes = e->reuse_bytes.value};
 }
 
+/* Rates that the file leaves to its sizes: operations of products, bytes of everything. */
+static void derive_rates(struct wl_calibration_entry *e)
+{
+    double ops = 2 * e->sizes.groups * e->sizes.m * e->sizes.n * e->sizes.k;
+    bool product = e->sizes.m > 1 || e->sizes.k > 1;
+    if (e->time_s > 0 && !(e->ops_per_s > 0) && !(e->bytes_per_s > 0)) {
+        e->ops_per_s = product ? ops / e->time_s : 0;
+        e->bytes_per_s = e->sizes.bytes / e->time_s;
+    }
+}
+
 static void convert_entry(const struct entry_file *from, int32_t threads,
                           struct wl_calibration_entry *to)
 {
@@ -253,6 +264,7 @@ static void convert_entry(const struct entry_file *from, int32_t threads,
         .bytes_per_s = from->bytes_per_s.value,
         .supported = !from->unsupported,
         .reason = from->reason};
+    derive_rates(to);
 }
 
 static wl_status convert_bands(struct wl_registry *r, const struct wl_list *from,

@@ -140,6 +140,8 @@ static bool is_blocked(const struct layout *l, const struct wl_subgraph *s)
         return t != NULL && channels(t) % l->block == 0;
     case WL_OPK_MAP:
         return same_shapes(s);
+    case WL_OPK_NORM: /* batch normalisation: a factor and an offset per channel */
+        return s->access == WL_ACCESS_STREAM;
     case WL_OPK_MOVE:
         return joins_blocked(l, s);
     case WL_OPK_RESAMPLE:

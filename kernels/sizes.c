@@ -159,6 +159,28 @@ static double transpose_stride(const struct wl_graph *g, const struct wl_node *n
     return stride;
 }
 
+/* Elements between neighbours of one reduction: 1 where rows are reduced. */
+static double reduce_stride(const struct wl_graph *g, const struct wl_node *n)
+{
+    const struct wl_tensor *in = tensor_at(g, wl_node_input(n, 0));
+    const struct wl_tensor *by = tensor_at(g, wl_node_input(n, 1));
+    const struct wl_attr *axes = wl_node_attr(n, "axes");
+    int64_t last = wl_node_attr_int(n, "axis", -1);
+    double stride = 1;
+    if (in == NULL || in->rank < 1) {
+        return 1;
+    }
+    if (axes != NULL && axes->type == WL_ATTR_INTS && axes->count > 0) {
+        last = axes->u.ints[axes->count - 1];
+    } else if (by != NULL && by->value != NULL && by->value->ints != NULL && by->value->count > 0) {
+        last = (int64_t)wl_kernels_dim(by->value->ints[by->value->count - 1], -1);
+    }
+    for (int64_t i = (last < 0 ? last + in->rank : last) + 1; i > 0 && i < in->rank; i++) {
+        stride *= wl_kernels_dim(in->dims[i], 1);
+    }
+    return stride;
+}
+
 static double copy_run(const struct wl_graph *g, const struct wl_node *n)
 {
     const struct wl_tensor *out = tensor_at(g, wl_node_output(n, 0));
@@ -191,6 +213,14 @@ static double run_of(const struct wl_graph *g, const struct wl_subgraph *s, doub
     return s->kind == WL_OPK_MOVE ? copy_run(g, n) : map_run(g, n, results);
 }
 
+static double stride_of(const struct wl_graph *g, const struct wl_subgraph *s)
+{
+    const struct wl_node *n = &g->nodes[s->anchor];
+    return s->access == WL_ACCESS_TRANSPOSE ? transpose_stride(g, n)
+           : s->kind == WL_OPK_REDUCE       ? reduce_stride(g, n)
+                                            : 1;
+}
+
 static void stream_sizes(const struct wl_graph *g, const struct wl_subgraph *s,
                          struct wl_kernel_sizes *out)
 {
@@ -204,9 +234,7 @@ static void stream_sizes(const struct wl_graph *g, const struct wl_subgraph *s,
         window_sizes(w->window, out);
     } else {
         out->width = run_of(g, s, results);
-        out->stride = s->access == WL_ACCESS_TRANSPOSE
-                          ? transpose_stride(g, &g->nodes[s->anchor])
-                          : 1;
+        out->stride = stride_of(g, s);
     }
 }
 
