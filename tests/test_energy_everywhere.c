@@ -20,25 +20,50 @@ struct world {
 
 static struct world world;
 
-/* Dynamic energy at one precision, and the kind of pipe with most operations. */
+/* Dynamic energy at one precision, the pipe with most operations, and the share of multiplications
+   that matrix pipes do. */
 struct outcome {
+    const struct wl_pipe *pipe;
+    double dynamic_j, matrix_share;
+    enum wl_precision
+        macs_in; /* type of most multiplications: a pipe may run a type as a wider one */
     bool known;
-    double dynamic_j;
-    int kind;
 };
 
-static struct outcome outcome_of(const struct wl_result *r)
+static struct outcome outcome_of(const struct wl_result *r, const struct wl_device *d)
 {
     struct outcome o = {.known = true, .dynamic_j = wl_energy_dynamic_j(&r->energy.total)};
     double most = 0;
+    double macs[2] = {0, 0};
+    double most_macs = 0;
+    o.macs_in = WL_PREC_COUNT;
     for (int32_t i = 0; i < r->mappings.count; i++) {
         const struct wl_mapping *m = &r->mappings.items[i];
         if (m->pipe != WL_NONE && m->executed_ops > most) {
             most = m->executed_ops;
-            o.kind = (int)r->device.pipes[m->pipe].kind;
+            o.pipe = &d->pipes[m->pipe];
         }
     }
+    for (int32_t i = 0; i < r->energy.row_count; i++) {
+        enum wl_event e = r->energy.rows[i].event;
+        macs[0] += e == WL_EV_MATRIX_MAC ? r->energy.rows[i].count : 0;
+        macs[1] += e == WL_EV_VECTOR_MAC ? r->energy.rows[i].count : 0;
+        if ((e == WL_EV_MATRIX_MAC || e == WL_EV_VECTOR_MAC) &&
+            r->energy.rows[i].count > most_macs) {
+            most_macs = r->energy.rows[i].count;
+            o.macs_in = r->energy.rows[i].precision;
+        }
+    }
+    o.matrix_share = macs[0] > 0 ? macs[0] / (macs[0] + macs[1]) : 0;
     return o;
+}
+
+/* Both on one kind of pipe of one geometry, and as much of the work on matrix pipes. */
+static bool same_pipes(const struct outcome *a, const struct outcome *b)
+{
+    return a->pipe != NULL && b->pipe != NULL && a->pipe->kind == b->pipe->kind &&
+           a->macs_in != b->macs_in && a->pipe->rows == b->pipe->rows &&
+           a->pipe->cols == b->pipe->cols && fabs(a->matrix_share - b->matrix_share) < 0.01;
 }
 
 /* Wide to narrow within each family. */
@@ -59,8 +84,8 @@ static void check_narrower(const struct wl_request *req, const struct wl_device 
             if (!narrow->known) {
                 continue;
             }
-            bool halves = before == WL_PREC_FP32 && (p == WL_PREC_FP16 || p == WL_PREC_BF16);
-            bool same = wide != NULL && (halves || wide->kind == narrow->kind);
+            bool half = before == WL_PREC_FP32 && p == WL_PREC_FP16;
+            bool same = wide != NULL && (half || same_pipes(wide, narrow));
             if (same && narrow->dynamic_j > wide->dynamic_j * (1 + REL)) {
                 fail_msg("%s on %s %s: %s takes %g J, %s %g J", req->model_name, d->id,
                          d->power_mode, wl_precision_name(p), narrow->dynamic_j,
@@ -83,7 +108,7 @@ static struct outcome analyze_once(const struct wl_prepared *prepared,
         fail_msg("%s on %s: %s: %s", req->model_name, device->id, err.where, err.message);
     }
     check_laws(&r);
-    struct outcome o = outcome_of(&r);
+    struct outcome o = outcome_of(&r, device);
     wl_result_done(&r);
     return o;
 }
