@@ -50,17 +50,19 @@ class Graph:
     # ---- what networks are made of ----
 
     def linear(self, name, x, inputs, outputs, bias=True):
-        x = self.node("MatMul", name + "/MatMul", [x, self.weight(name + ".weight", inputs, outputs)])
+        weight = self.weight(name + ".weight", inputs, outputs)
+        x = self.node("MatMul", name + "/MatMul", [x, weight])
         return self.node("Add", name + "/Add",
                          [x, self.weight(name + ".bias", outputs)]) if bias else x
 
     def rms_norm(self, name, x, width):
-        return self.node("SimplifiedLayerNormalization", name, [x, self.weight(name + ".weight", width)],
-                         axis=-1, epsilon=1e-6)
+        return self.node("SimplifiedLayerNormalization", name,
+                         [x, self.weight(name + ".weight", width)], axis=-1, epsilon=1e-6)
 
     def add_rms_norm(self, name, x, skip, width):
         """(normalised sum, sum)."""
-        self.node("SkipSimplifiedLayerNormalization", name, [x, skip, self.weight(name + ".weight", width)],
+        self.node("SkipSimplifiedLayerNormalization", name,
+                  [x, skip, self.weight(name + ".weight", width)],
                   [name, "", "", name + "_sum"], fused=True, epsilon=1e-6)
         return name, name + "_sum"
 
@@ -79,19 +81,21 @@ class Graph:
     def eager_rotary(self, name, x, width):
         """x cos + (second half, first half) sin; the tables are inputs of the network."""
         first, second = self.split(name + "/halves", x, [width // 2] * 2, -1)
-        turned = self.concat(name + "/turned", [self.node("Neg", name + "/Neg", [second]), first], -1)
+        second = self.node("Neg", name + "/Neg", [second])
+        turned = self.concat(name + "/turned", [second, first], -1)
         return self.node("Add", name, [self.node("Mul", name + "/cos", [x, "cos"]),
                                        self.node("Mul", name + "/sin", [turned, "sin"])])
 
     def head_norm(self, name, x, heads, head_width):
         """Normalises every head by itself."""
-        x = self.node("Reshape", name + "/split", [x, self.ints(name + ".split", [0, 0, heads, head_width])])
-        x = self.rms_norm(name, x, head_width)
-        return self.node("Reshape", name + "/join", [x, self.ints(name + ".join", [0, 0, heads * head_width])])
+        shape = self.ints(name + ".split", [0, 0, heads, head_width])
+        x = self.rms_norm(name, self.node("Reshape", name + "/split", [x, shape]), head_width)
+        shape = self.ints(name + ".join", [0, 0, heads * head_width])
+        return self.node("Reshape", name + "/join", [x, shape])
 
     def layer_norm(self, name, x, width):
-        return self.node("LayerNormalization", name,
-                         [x, self.weight(name + ".weight", width), self.weight(name + ".bias", width)])
+        weights = [self.weight(name + ".weight", width), self.weight(name + ".bias", width)]
+        return self.node("LayerNormalization", name, [x] + weights)
 
     def binary(self, op, name, a, b):
         return self.node(op, name, [a, b])
@@ -100,7 +104,8 @@ class Graph:
         return self.binary("Mul", name, x, self.node("Sigmoid", name + "/Sigmoid", [x]))
 
     def attention(self, name, query, key, value, heads):
-        return self.node("MultiHeadAttention", name, [query, key, value], fused=True, num_heads=heads)
+        return self.node("MultiHeadAttention", name, [query, key, value], fused=True,
+                         num_heads=heads)
 
     def dim(self, name, x, axis):
         """One dimension of `x` as a number."""
@@ -117,7 +122,8 @@ class Graph:
         return self.node("Concat", name, parts, axis=axis)
 
     def network(self):
-        graph = helper.make_graph(self.nodes, "network", self.inputs, self.outputs, self.initializers)
+        graph = helper.make_graph(self.nodes, "network", self.inputs, self.outputs,
+                                  self.initializers)
         model = helper.make_model(graph, producer_name="wattline tools/export", ir_version=8,
                                   opset_imports=[helper.make_opsetid("", 17),
                                                  helper.make_opsetid("com.microsoft", 1)])

@@ -3,9 +3,10 @@
 exporters, image transformers as PyTorch runs them but with fused attention; sizes are the published
 ones, of the models' configuration files.
 
-BERT large: Devlin et al. 2018. Qwen 3: Yang et al. 2025. Gemma 3: Gemma Team 2025. PixArt-Sigma: Chen et al. 2024. Stable Diffusion
-3.5 (MMDiT): Esser et al. 2024. FLUX.1: Black Forest Labs 2024. Hunyuan-DiT: Li et al.
-2024. One file holds one step: one token of every sequence, or one denoising step.
+BERT large: Devlin et al. 2018. Qwen 3: Yang et al. 2025. Gemma 3: Gemma Team 2025. PixArt-Sigma:
+Chen et al. 2024. Stable Diffusion 3.5 (MMDiT): Esser et al. 2024. FLUX.1: Black Forest Labs 2024.
+Hunyuan-DiT: Li et al. 2024. One file holds one step: one token of every sequence, or one denoising
+step.
 """
 from onnx import TensorProto
 
@@ -33,8 +34,8 @@ def decoder_layer(g, i, x, c):
     if i > 0:
         g.input(f"{past}.key", cache)
     mixed = g.node("GroupQueryAttention", f"{at}.attention",
-                   [query, key, value, f"{past}.key", g.input(f"{past}.value", cache), "seqlens_k", "total_sequence_length",
-                    "cos_cache", "sin_cache"],
+                   [query, key, value, f"{past}.key", g.input(f"{past}.value", cache),
+                    "seqlens_k", "total_sequence_length", "cos_cache", "sin_cache"],
                    [f"{at}.attention", f"present.{i}.key", f"present.{i}.value"], fused=True,
                    num_heads=c["heads"], kv_num_heads=c["kv_heads"], do_rotary=1)
     for part in ("key", "value"):
@@ -59,7 +60,8 @@ def decoder(width, depth, heads, kv_heads, head_width, hidden, vocabulary, tied=
     ids = g.input("input_ids", ["B", "T"], TensorProto.INT64)
     g.input("seqlens_k", ["B"], TensorProto.INT32)
     cached = g.input("past_key_values.0.key", ["B", kv_heads, "P", head_width])
-    total = g.node("Add", "total/Add", [g.dim("total/cached", cached, 2), g.dim("total/new", ids, 1)])
+    lengths = [g.dim("total/cached", cached, 2), g.dim("total/new", ids, 1)]
+    total = g.node("Add", "total/Add", lengths)
     g.node("Cast", "total_sequence_length", [total], to=TensorProto.INT32)
     for name in ("cos_cache", "sin_cache"):
         g.weight(name, 40960, head_width // 2)
@@ -149,8 +151,8 @@ def start(width, tokens, channels, text, text_width, rotary=0):
 
 def finish(g, image, condition, channels):
     shift, scale = modulation(g, "last/modulation", condition, 2)
-    g.node("Identity", "noise", [g.linear("image_out", modulated(g, "last", image, shift, scale), g.width,
-                                          channels)])
+    image = modulated(g, "last", image, shift, scale)
+    g.node("Identity", "noise", [g.linear("image_out", image, g.width, channels)])
     g.output("noise", ["N", None, channels])
     return g.network()
 
@@ -169,25 +171,33 @@ def rotated(g, at, q, k):
     return g.eager_rotary(f"{at}.q_turn", q, g.width), g.eager_rotary(f"{at}.k_turn", k, g.width)
 
 
+def stream_qkv(g, at, name, x, mod, heads):
+    y = modulated(g, f"{at}.{name}_norm", x, mod[0], mod[1])
+    return projected(g, f"{at}.{name}_qkv", y, heads, True)
+
+
+def stream_rest(g, at, name, x, mod, mixed):
+    """What follows the attention in one stream."""
+    y = g.linear(f"{at}.{name}_o", mixed, g.width, g.width)
+    x = gated_add(g, f"{at}.{name}_a", x, mod[2], y)
+    y = modulated(g, f"{at}.{name}_norm2", x, mod[3], mod[4])
+    y = mlp(g, f"{at}.{name}_mlp", y, g.width, 4 * g.width)
+    return gated_add(g, f"{at}.{name}_m", x, mod[5], y)
+
+
 def joint_block(g, at, image, words, condition, heads, tokens, text):
     """Two streams with weights of their own that attend to each other."""
     mi = modulation(g, f"{at}.image_mod", condition, 6)
     mw = modulation(g, f"{at}.text_mod", condition, 6)
-    y = modulated(g, f"{at}.image_norm", image, mi[0], mi[1])
-    parts_i = projected(g, f"{at}.image_qkv", y, heads, True)
-    parts_w = projected(g, f"{at}.text_qkv", modulated(g, f"{at}.text_norm", words, mw[0], mw[1]), heads, True)
+    parts_i = stream_qkv(g, at, "image", image, mi, heads)
+    parts_w = stream_qkv(g, at, "text", words, mw, heads)
     both = [g.concat(f"{at}.join.{n}", [w, i], 1) for n, w, i in zip("qkv", parts_w, parts_i)]
     if g.rotary:
         both[:2] = rotated(g, at, *both[:2])
-    mixed = g.split(f"{at}.apart", g.attention(f"{at}.attention", *both, heads), [text, tokens], 1)
-    out = g.linear(f"{at}.image_o", mixed[1], g.width, g.width)
-    image = gated_add(g, f"{at}.image_a", image, mi[2], out)
-    words = gated_add(g, f"{at}.text_a", words, mw[2], g.linear(f"{at}.text_o", mixed[0], g.width, g.width))
-    y = modulated(g, f"{at}.image_norm2", image, mi[3], mi[4])
-    image = gated_add(g, f"{at}.image_m", image, mi[5], mlp(g, f"{at}.image_mlp", y, g.width, 4 * g.width))
-    y = modulated(g, f"{at}.text_norm2", words, mw[3], mw[4])
-    words = gated_add(g, f"{at}.text_m", words, mw[5], mlp(g, f"{at}.text_mlp", y, g.width, 4 * g.width))
-    return image, words
+    y = g.attention(f"{at}.attention", *both, heads)
+    mixed = g.split(f"{at}.apart", y, [text, tokens], 1)
+    return (stream_rest(g, at, "image", image, mi, mixed[1]),
+            stream_rest(g, at, "text", words, mw, mixed[0]))
 
 
 def single_block(g, at, x, condition, heads):
@@ -228,7 +238,8 @@ def cross_block(g, at, x, words, m, heads, hidden):
     y = g.attention(f"{at}.attention", *projected(g, f"{at}.qkv", y, heads, False), heads)
     x = gated_add(g, f"{at}.a", x, m[2], g.linear(f"{at}.o", y, width, width))
     q = g.linear(f"{at}.cross_q", x, width, width)
-    k, v = g.split(f"{at}.cross_parts", g.linear(f"{at}.cross_kv", words, width, 2 * width), [width] * 2, -1)
+    y = g.linear(f"{at}.cross_kv", words, width, 2 * width)
+    k, v = g.split(f"{at}.cross_parts", y, [width] * 2, -1)
     y = g.linear(f"{at}.cross_o", g.attention(f"{at}.cross", q, k, v, heads), width, width)
     x = g.binary("Add", f"{at}.cross_add", x, y)
     y = modulated(g, f"{at}.norm2", x, m[3], m[4])
@@ -240,9 +251,10 @@ def pixart_sigma(width=1152, depth=28, heads=16):
     g, x, words, c = start(width, 4096, 16, 300, 4096)
     shared = g.linear("modulation", c, width, 6 * width)
     for i in range(depth):
-        own = g.binary("Add", f"blocks.{i}.table/Add", shared, g.weight(f"blocks.{i}.table", 6 * width))
-        x = cross_block(g, f"blocks.{i}", x, words, g.split(f"blocks.{i}.mod", own, [width] * 6, -1),
-                        heads, 4 * width)
+        table = g.weight(f"blocks.{i}.table", 6 * width)
+        own = g.binary("Add", f"blocks.{i}.table/Add", shared, table)
+        mod = g.split(f"blocks.{i}.mod", own, [width] * 6, -1)
+        x = cross_block(g, f"blocks.{i}", x, words, mod, heads, 4 * width)
     return finish(g, x, c, 32)
 
 
@@ -293,8 +305,8 @@ def image_model(name, what, build):
 
 
 ENTRIES = [
-    Entry("bert_large_qa", "text-encoding", "BERT large with question answering; fused operators of "
-          "ONNX Runtime, fp16", SOURCE, {"B": 1, "T": 384}, "B x T token ids, segments, mask",
+    Entry("bert_large_qa", "text-encoding", "BERT large with question answering; fused operators "
+          "of ONNX Runtime, fp16", SOURCE, {"B": 1, "T": 384}, "B x T token ids, segments, mask",
           bert_large),
     text_model("gemma3_12b_decode", "Gemma 3 12B, text part", 3840, 48, 16, 8, 256, 15360, 262208,
                tied=True, post_norm=True),
