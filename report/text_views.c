@@ -6,7 +6,7 @@
 #include "report_priv.h"
 
 #define CELL 64
-#define BAR 24
+#define BAR 18
 
 static wl_status table_begin(struct wl_table *t, int32_t columns, const char *const *headings,
                              const char *alignment, struct wl_error *err)
