@@ -8,7 +8,6 @@
  *
  * Sums run in schedule order and event order, so the same input gives the same bits.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "energy.h"
@@ -43,6 +42,23 @@ double wl_energy_unit_pj(const struct wl_device *d, enum wl_event e, int precisi
     return d->event_pj[e][precision < WL_PREC_COUNT ? precision : 0];
 }
 
+/* "head_tail", cut to the size of `out`; without the line where `tail` is empty. By hand: the names
+   of a ledger would otherwise be half of its cost. */
+static void join_names(const char *head, const char *tail, char *out, size_t out_size)
+{
+    size_t at = 0;
+    for (const char *c = head; *c != '\0' && at + 1 < out_size; c++) {
+        out[at++] = *c;
+    }
+    if (*tail != '\0' && at + 1 < out_size) {
+        out[at++] = '_';
+    }
+    for (const char *c = tail; *c != '\0' && at + 1 < out_size; c++) {
+        out[at++] = *c;
+    }
+    out[at] = '\0';
+}
+
 const char *wl_energy_event_name(const struct wl_device *d, enum wl_event e, int precision,
                                  char *out, size_t out_size)
 {
@@ -50,13 +66,11 @@ const char *wl_energy_event_name(const struct wl_device *d, enum wl_event e, int
     int32_t level = event_level(e);
     if (level != WL_NONE) {
         int32_t l = level < d->level_count ? level : d->level_count - 1;
-        (void)snprintf(out, out_size, "%s_%s", d->levels[l].name,
-                       level_is_write(e) ? "write" : "read");
+        join_names(d->levels[l].name, level_is_write(e) ? "write" : "read", out, out_size);
     } else if (info->by_precision && precision < WL_PREC_COUNT) {
-        (void)snprintf(out, out_size, "%s_%s", info->name,
-                       wl_precision_name((enum wl_precision)precision));
+        join_names(info->name, wl_precision_name((enum wl_precision)precision), out, out_size);
     } else {
-        (void)snprintf(out, out_size, "%s", info->name);
+        join_names(info->name, "", out, out_size);
     }
     return out;
 }

@@ -98,6 +98,8 @@ static void resolve_power(const struct wl_spec *s, const struct wl_spec_mode *m,
     d->idle_basis = p->idle_w.basis;
     d->gated_idle_w = p->gated_idle_w.given ? p->gated_idle_w.value : d->idle_w;
     d->power_scope = (enum wl_power_scope)p->scope;
+    d->board_rest_w = p->board_rest_w.given ? p->board_rest_w.value : 0;
+    d->supply_efficiency = p->supply_efficiency.given ? p->supply_efficiency.value : 1;
     if (m == NULL) {
         return;
     }

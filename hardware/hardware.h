@@ -127,6 +127,7 @@ struct wl_device {
     double clock_hz;        /* of the first unit group */
     double tdp_w, power_limit_w, idle_w;
     double gated_idle_w; /* idle with unused units switched off; = idle_w where it cannot */
+    double board_rest_w, supply_efficiency; /* 0 and 1 where the board is not described */
     enum wl_basis power_basis, idle_basis;
     bool power_estimated; /* the mode has no watts of its own: nearest mode x ratio of clocks */
     enum wl_power_scope power_scope;
@@ -155,6 +156,9 @@ bool wl_device_supports(const struct wl_device *d, enum wl_precision prec);
  * nearest wider one. WL_PREC_COUNT when it has none at all.
  */
 enum wl_precision wl_device_nearest(const struct wl_device *d, enum wl_precision prec);
+/* Joules at the wall of the board for `energy_j` of the device in `seconds`: with the rest of the
+   board, through its supply. The same where the board is not described. */
+double wl_device_wall_j(const struct wl_device *d, double energy_j, double seconds);
 /*
  * MACs of one instruction of a CPU or GPU (a warp's): lanes x what the type packs over fp32; of a
  * matrix pipe rows x cols x depth at 16 bit, in proportion for other widths.

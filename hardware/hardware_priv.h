@@ -169,7 +169,7 @@ struct wl_spec_level {
 
 struct wl_spec_power {
     struct wl_provenance prov;
-    struct wl_num tdp_w, power_limit_w, idle_w, gated_idle_w;
+    struct wl_num tdp_w, power_limit_w, idle_w, gated_idle_w, board_rest_w, supply_efficiency;
     int scope;
     const char *default_mode;
 };

@@ -174,6 +174,12 @@ static struct gemm_cost gemm_cost(const struct wl_device *d, const struct wl_pip
     return c;
 }
 
+double wl_device_wall_j(const struct wl_device *d, double energy_j, double seconds)
+{
+    double supply = d->supply_efficiency > 0 ? d->supply_efficiency : 1;
+    return (energy_j + d->board_rest_w * seconds) / supply;
+}
+
 double wl_device_gemm_power_w(const struct wl_device *d, enum wl_precision prec)
 {
     const struct wl_pipe *p = NULL;

@@ -76,6 +76,8 @@ static const struct wl_field power_fields[] = {
     {"idle_w",              WL_F_NUM,       REQ, "W",            0,      100000,  AT(wl_spec_power, idle_w), NULL, NULL, "drawn while waiting with clocks running"},
     {"gated_idle_w",        WL_F_NUM,       OPT, "W",            0,      100000,  AT(wl_spec_power, gated_idle_w), NULL, NULL, "idle with unused units switched off (default: idle_w)"},
     {"scope",               WL_F_ENUM,      OPT, NULL,           0,      0,       AT(wl_spec_power, scope), NULL, power_scopes, "what the watts are of: device (chip and what is on its package or card; the default), module (with memory and other processors), board, package (shared with other processors)"},
+    {"board_rest_w",        WL_F_NUM,       OPT, "W",            0,      1000,    AT(wl_spec_power, board_rest_w), NULL, NULL, "what the rest of the board draws besides \"scope\" (carrier, storage, network, idle processors): seen by a meter at the wall"},
+    {"supply_efficiency",   WL_F_NUM,       OPT, "share",        0.3,    1,       AT(wl_spec_power, supply_efficiency), NULL, NULL, "of the board's power supply: watts delivered over watts at the wall (default 1)"},
     {"default_mode",        WL_F_STRING,    OPT, NULL,           1,      64,      AT(wl_spec_power, default_mode), NULL, NULL, "power mode used when none is asked for (default: the first)"},
 };
 static TABLE(power_table, "power", power_fields, wl_spec_power, true, "watts of the default operating point");

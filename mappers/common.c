@@ -18,7 +18,7 @@
 void wl_sink_add(struct wl_event_sink *sink, enum wl_event event, enum wl_precision precision,
                  double count)
 {
-    if (!(count > 0)) {
+    if (!(count > 0) || sink->closed) {
         return;
     }
     if (sink->last[event] > 0) {

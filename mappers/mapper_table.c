@@ -93,7 +93,7 @@ wl_status wl_mappers_run(const struct wl_partition *p, const struct wl_device *d
     WL_TRY_PTR(c.cache, err);
     struct wl_mapping *items = WL_ARRAY(arena, struct wl_mapping, p->count);
     WL_TRY_PTR(items, err);
-    struct wl_event_sink sink = {.count = 0};
+    struct wl_event_sink sink = {.closed = opt->no_events};
     for (int32_t i = 0; i < p->count; i++) {
         map_one(&c, mapper, &p->subgraphs[i], &items[i], &sink);
         if (i == 0 && opt->runtime != NULL) {

@@ -25,6 +25,7 @@ struct wl_map_options {
     bool cold;                 /* first inference: nothing is resident yet */
     enum wl_dataflow dataflow; /* systolic arrays */
     const struct wl_runtime *runtime;
+    bool no_events; /* leave the energy ledger out: what it costs is a difference (bench/) */
 };
 
 /* Traffic at one memory level: bytes that leave it towards the units, and bytes written into it. */

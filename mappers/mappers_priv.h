@@ -11,6 +11,7 @@
 struct wl_event_sink {
     struct wl_event_count items[WL_SINK_MAX];
     int32_t count;
+    bool closed;                  /* takes nothing */
     uint8_t last[WL_EVENT_COUNT]; /* 1 + place of the newest entry of an event, 0: none */
 };
 

@@ -207,6 +207,26 @@ static void put_parts(struct wl_emitter *e, const struct wl_energy_parts *p)
     wl_json_num(e, "static_j", p->static_j);
 }
 
+/* What the model's ledger sums up; unit energies stand there. */
+static void put_subgraph_events(struct wl_emitter *e, const struct wl_result *r, int32_t i)
+{
+    const struct wl_mapping *m = &r->mappings.items[i];
+    wl_json_array(e, "events");
+    for (int32_t k = 0; k < m->event_count; k++) {
+        const struct wl_event_count *c = &m->events[k];
+        enum wl_event event = (enum wl_event)c->event;
+        char name[64];
+        wl_json_object(e, NULL);
+        wl_json_str(e, "name",
+                    wl_energy_event_name(&r->device, event, c->precision, name, sizeof(name)));
+        wl_json_num(e, "count", c->count);
+        wl_json_num(e, "energy_j",
+                    c->count * wl_energy_unit_pj(&r->device, event, c->precision) * 1e-12);
+        wl_json_close(e, '}');
+    }
+    wl_json_close(e, ']');
+}
+
 static void put_energy(struct wl_emitter *e, const struct wl_result *r)
 {
     wl_json_object(e, "energy");
@@ -315,6 +335,7 @@ static void put_subgraph(struct wl_emitter *e, const struct wl_result *r, int32_
     wl_json_object(e, "energy");
     put_parts(e, &r->energy.parts[i]);
     wl_json_num(e, "total_j", wl_energy_total_j(&r->energy.parts[i]));
+    put_subgraph_events(e, r, i);
     wl_json_close(e, '}');
     wl_json_num(e, "slack_s", r->concurrency.slack_s[i]);
     wl_json_str(e, "note", wl_report_note(r, i, note, sizeof(note)));

@@ -6,7 +6,7 @@
 #include "report_priv.h"
 
 #define CELL 64
-#define BAR 24
+#define BAR 18
 
 static wl_status table_begin(struct wl_table *t, int32_t columns, const char *const *headings,
                              const char *alignment, struct wl_error *err)
@@ -106,10 +106,56 @@ static void ledger_row(const struct wl_result *r, const struct wl_ledger_row *ro
     wl_table_row(t, cells);
 }
 
+/* A line for the group above its events. */
+static void group_row(const struct wl_result *r, int32_t first, struct wl_table *t)
+{
+    char energy[CELL], share[CELL], picture[CELL * 2];
+    const struct wl_event_info *info = wl_event_info(r->energy.rows[first].event);
+    double sum = 0;
+    for (int32_t i = first; i < r->energy.row_count; i++) {
+        bool same = strcmp(wl_event_info(r->energy.rows[i].event)->group, info->group) == 0;
+        sum += same ? r->energy.rows[i].energy_j : 0;
+    }
+    double part = sum / r->totals.energy_j;
+    const char *cells[] = {info->group,
+                           "",
+                           wl_category_name(info->category),
+                           "",
+                           "",
+                           wl_format_si(sum, "J", energy, sizeof(energy)),
+                           wl_format_percent(part, share, sizeof(share)),
+                           bar(part, picture, sizeof(picture))};
+    wl_table_row(t, cells);
+}
+
+/* Token ids that one run reads: elements of the input `input_ids`; 0 where there is none. */
+static double tokens_of(const struct wl_result *r)
+{
+    const struct wl_graph *g = &r->model->graph;
+    const struct wl_block *b = &g->blocks[0];
+    for (int32_t i = 0; i < b->input_count; i++) {
+        const struct wl_tensor *t = &g->tensors[b->inputs[i]];
+        double count = 1;
+        for (int32_t k = 0; k < t->rank; k++) {
+            count *= wl_dim_is_known(t->dims[k]) ? (double)t->dims[k].value : 0;
+        }
+        if (wl_str_eq(wl_tensor_name(g, b->inputs[i]), wl_str("input_ids"))) {
+            return count;
+        }
+    }
+    return 0;
+}
+
 static void put_energy_totals(const struct wl_result *r, struct wl_buf *out)
 {
     const struct wl_totals *t = &r->totals;
+    const struct wl_energy_parts *e = &r->energy.total;
     char a[CELL], b[CELL], c[CELL];
+    wl_buf_printf(out, "  compute %s (with control), memory %s, static %s\n",
+                  wl_format_si(e->category_j[WL_CAT_COMPUTE] + e->category_j[WL_CAT_CONTROL], "J",
+                               a, sizeof(a)),
+                  wl_format_si(e->category_j[WL_CAT_MEMORY], "J", b, sizeof(b)),
+                  wl_format_si(e->static_j, "J", c, sizeof(c)));
     double watts = t->average_power_w > 0 ? t->average_power_w : 1;
     double flops_per_s = t->latency_s > 0 ? (double)t->flops / t->latency_s : 0;
     wl_buf_printf(out, "  total %s, dynamic share %s, wasted by idle units %s\n",
@@ -121,6 +167,70 @@ static void put_energy_totals(const struct wl_result *r, struct wl_buf *out)
                   wl_format_si(flops_per_s / watts, "FLOPS/W", b, sizeof(b)),
                   wl_format_si(t->average_power_w, "W", c, sizeof(c)));
     wl_buf_printf(out, ", peak %s\n", wl_format_si(t->peak_power_w, "W", a, sizeof(a)));
+    double tokens = tokens_of(r);
+    if (tokens > 0) {
+        wl_buf_printf(out, "  %s tokens/J over the %.0f token%s that one run reads\n",
+                      wl_format_si(tokens / t->energy_j, "", a, sizeof(a)), tokens,
+                      tokens > 1 ? "s" : "");
+    }
+}
+
+/* Largest first: the consumers; ties in schedule order. */
+static int32_t *by_energy(const struct wl_result *r, struct wl_arena *scratch)
+{
+    int32_t n = r->energy.count;
+    int32_t *order = WL_ARRAY(scratch, int32_t, n);
+    for (int32_t i = 0; order != NULL && i < n; i++) {
+        int32_t at = i;
+        double own = wl_energy_total_j(&r->energy.parts[i]);
+        while (at > 0 && wl_energy_total_j(&r->energy.parts[order[at - 1]]) < own) {
+            order[at] = order[at - 1];
+            at--;
+        }
+        order[at] = i;
+    }
+    return order;
+}
+
+#define CONSUMERS 20
+
+static wl_status put_subgraph_energies(const struct wl_result *r, int width, struct wl_buf *out,
+                                       struct wl_error *err)
+{
+    static const char *const headings[] = {"id",      "top consumers", "energy", "share", "compute",
+                                           "control", "memory",        "static", "power"};
+    struct wl_table t;
+    wl_buf_puts(out, "\n");
+    WL_TRY(table_begin(&t, WL_ARRAY_LEN(headings), headings, "rlrrrrrrr", err));
+    const int32_t *order = by_energy(r, &t.arena);
+    int32_t shown = r->energy.count < CONSUMERS ? r->energy.count : CONSUMERS;
+    for (int32_t k = 0; order != NULL && k < shown; k++) {
+        int32_t i = order[k];
+        const struct wl_energy_parts *p = &r->energy.parts[i];
+        double total = wl_energy_total_j(p);
+        double seconds = r->roofline.timings[i].latency_s;
+        char id[CELL], energy[CELL], share[CELL], parts[WL_CAT_COUNT][CELL], idle[CELL], w[CELL];
+        for (int c = 0; c < WL_CAT_COUNT; c++) {
+            (void)wl_format_si(p->category_j[c], "J", parts[c], sizeof(parts[c]));
+        }
+        const char *cells[] = {wl_text(id, sizeof(id), "%d", (int)i),
+                               r->partition->subgraphs[i].name,
+                               wl_format_si(total, "J", energy, sizeof(energy)),
+                               wl_format_percent(total / r->totals.energy_j, share, sizeof(share)),
+                               parts[WL_CAT_COMPUTE],
+                               parts[WL_CAT_CONTROL],
+                               parts[WL_CAT_MEMORY],
+                               wl_format_si(p->static_j, "J", idle, sizeof(idle)),
+                               wl_format_si(seconds > 0 ? total / seconds : 0, "W", w, sizeof(w))};
+        wl_table_row(&t, cells);
+    }
+    wl_table_print(&t, width, true, "  ", out);
+    wl_table_done(&t);
+    if (r->energy.count > shown) {
+        wl_buf_printf(out, "  %d more subgraphs: --view energy --format csv, or json\n",
+                      (int)(r->energy.count - shown));
+    }
+    return WL_OK;
 }
 
 wl_status wl_text_energy(const struct wl_result *r, int width, struct wl_buf *out,
@@ -134,7 +244,10 @@ wl_status wl_text_energy(const struct wl_result *r, int width, struct wl_buf *ou
     for (int32_t i = 0; i < r->energy.row_count; i++) {
         const char *own = wl_event_info(r->energy.rows[i].event)->group;
         bool same = strcmp(group, own) == 0;
-        ledger_row(r, &r->energy.rows[i], same ? "" : own, &t);
+        if (!same) {
+            group_row(r, i, &t);
+        }
+        ledger_row(r, &r->energy.rows[i], "", &t);
         group = own;
     }
     char idle[CELL], energy[CELL], share[CELL], picture[CELL * 2];
@@ -151,7 +264,7 @@ wl_status wl_text_energy(const struct wl_result *r, int width, struct wl_buf *ou
     wl_table_print(&t, width, false, "  ", out);
     wl_table_done(&t);
     put_energy_totals(r, out);
-    return WL_OK;
+    return put_subgraph_energies(r, width, out, err);
 }
 
 /* ---- memory ---------------------------------------------------------------------------------- */

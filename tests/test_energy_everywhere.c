@@ -2,7 +2,8 @@
 /*
  * Every model of the zoo on every device of the registry, at every precision and power mode that
  * the device has: the laws of a result hold, the ledger balances, static energy is idle power x
- * latency.
+ * latency; fp16 takes no more dynamic energy than fp32, nor any type more than a wider one of its
+ * family that the same kind of pipe serves.
  */
 #include "wl_laws.h"
 
@@ -19,8 +20,86 @@ struct world {
 
 static struct world world;
 
-static void analyze_once(const struct wl_prepared *prepared, const struct wl_device *device,
-                         struct wl_request *req, enum wl_precision precision)
+/* Dynamic energy at one precision, the pipe with most operations, and the share of multiplications
+   that matrix pipes do. */
+struct outcome {
+    const struct wl_pipe *pipe;
+    double dynamic_j, matrix_share;
+    enum wl_precision
+        macs_in; /* type of most multiplications: a pipe may run a type as a wider one */
+    bool known;
+};
+
+static struct outcome outcome_of(const struct wl_result *r, const struct wl_device *d)
+{
+    struct outcome o = {.known = true, .dynamic_j = wl_energy_dynamic_j(&r->energy.total)};
+    double most = 0;
+    double macs[2] = {0, 0};
+    double most_macs = 0;
+    o.macs_in = WL_PREC_COUNT;
+    for (int32_t i = 0; i < r->mappings.count; i++) {
+        const struct wl_mapping *m = &r->mappings.items[i];
+        if (m->pipe != WL_NONE && m->executed_ops > most) {
+            most = m->executed_ops;
+            o.pipe = &d->pipes[m->pipe];
+        }
+    }
+    for (int32_t i = 0; i < r->energy.row_count; i++) {
+        enum wl_event e = r->energy.rows[i].event;
+        macs[0] += e == WL_EV_MATRIX_MAC ? r->energy.rows[i].count : 0;
+        macs[1] += e == WL_EV_VECTOR_MAC ? r->energy.rows[i].count : 0;
+        if ((e == WL_EV_MATRIX_MAC || e == WL_EV_VECTOR_MAC) &&
+            r->energy.rows[i].count > most_macs) {
+            most_macs = r->energy.rows[i].count;
+            o.macs_in = r->energy.rows[i].precision;
+        }
+    }
+    o.matrix_share = macs[0] > 0 ? macs[0] / (macs[0] + macs[1]) : 0;
+    return o;
+}
+
+/* Both on one kind of pipe of one geometry, and as much of the work on matrix pipes. */
+static bool same_pipes(const struct outcome *a, const struct outcome *b)
+{
+    return a->pipe != NULL && b->pipe != NULL && a->pipe->kind == b->pipe->kind &&
+           a->macs_in != b->macs_in && a->pipe->rows == b->pipe->rows &&
+           a->pipe->cols == b->pipe->cols && fabs(a->matrix_share - b->matrix_share) < 0.01;
+}
+
+/* Wide to narrow within each family. */
+static void check_narrower(const struct wl_request *req, const struct wl_device *d,
+                           const struct outcome *by)
+{
+    static const enum wl_precision families[][5] = {
+        {WL_PREC_FP64, WL_PREC_FP32, WL_PREC_FP16, WL_PREC_FP8, WL_PREC_FP4},
+        {WL_PREC_FP64, WL_PREC_FP32, WL_PREC_BF16, WL_PREC_FP8, WL_PREC_FP4},
+        {WL_PREC_FP64, WL_PREC_FP32, WL_PREC_BF16, WL_PREC_INT8, WL_PREC_INT4},
+    };
+    for (size_t f = 0; f < WL_ARRAY_LEN(families); f++) {
+        const struct outcome *wide = NULL;
+        enum wl_precision before = WL_PREC_COUNT;
+        for (int i = 0; i < 5; i++) {
+            enum wl_precision p = families[f][i];
+            const struct outcome *narrow = &by[p];
+            if (!narrow->known) {
+                continue;
+            }
+            bool half = before == WL_PREC_FP32 && p == WL_PREC_FP16;
+            bool same = wide != NULL && (half || same_pipes(wide, narrow));
+            if (same && narrow->dynamic_j > wide->dynamic_j * (1 + REL)) {
+                fail_msg("%s on %s %s: %s takes %g J, %s %g J", req->model_name, d->id,
+                         d->power_mode, wl_precision_name(p), narrow->dynamic_j,
+                         wl_precision_name(before), wide->dynamic_j);
+            }
+            wide = narrow;
+            before = p;
+        }
+    }
+}
+
+static struct outcome analyze_once(const struct wl_prepared *prepared,
+                                   const struct wl_device *device, struct wl_request *req,
+                                   enum wl_precision precision)
 {
     struct wl_error err = {0};
     struct wl_result r;
@@ -29,7 +108,9 @@ static void analyze_once(const struct wl_prepared *prepared, const struct wl_dev
         fail_msg("%s on %s: %s: %s", req->model_name, device->id, err.where, err.message);
     }
     check_laws(&r);
+    struct outcome o = outcome_of(&r, device);
     wl_result_done(&r);
+    return o;
 }
 
 /* All power modes and precisions of one device. Returns how many points that were. */
@@ -52,12 +133,14 @@ static int32_t try_device(struct wl_model *model, struct wl_request *req, const 
     for (int32_t m = 0; m < (modes > 0 ? modes : 1); m++) {
         const char *mode = modes > 0 ? wl_spec_mode_name(spec, m) : NULL;
         assert_int_equal(wl_spec_device(spec, mode, &device, &err), WL_OK);
+        struct outcome by[WL_PREC_COUNT] = {{0}};
         for (int p = 0; p < WL_PREC_COUNT; p++) {
             if (wl_device_supports(&device, (enum wl_precision)p)) {
-                analyze_once(&prepared, &device, req, (enum wl_precision)p);
+                by[p] = analyze_once(&prepared, &device, req, (enum wl_precision)p);
                 points++;
             }
         }
+        check_narrower(req, &device, by);
     }
     wl_arena_done(&arena);
     return points;

@@ -69,6 +69,22 @@ static inline void check_ledger(const struct wl_result *r)
                 r->energy.wasted_j <= r->energy.total.static_j * (1 + REL));
 }
 
+/* Events of every subgraph, priced one by one, against its parts. */
+static inline void check_subgraph_ledgers(const struct wl_result *r)
+{
+    for (int32_t i = 0; i < r->mappings.count; i++) {
+        const struct wl_mapping *m = &r->mappings.items[i];
+        double sum = 0;
+        for (int32_t k = 0; k < m->event_count; k++) {
+            const struct wl_event_count *c = &m->events[k];
+            sum += c->count * 1e-12 *
+                   wl_energy_unit_pj(&r->device, (enum wl_event)c->event, c->precision);
+        }
+        assert_true(
+            near_rel(sum + r->energy.parts[i].static_j, wl_energy_total_j(&r->energy.parts[i])));
+    }
+}
+
 static inline void check_bounds(const struct wl_result *r)
 {
     const double slack = 1 + REL;
@@ -124,6 +140,7 @@ static inline void check_laws(const struct wl_result *r)
 {
     check_subgraph_sums(r);
     check_ledger(r);
+    check_subgraph_ledgers(r);
     check_bounds(r);
     check_memory(r);
     check_structure(r);

@@ -63,7 +63,10 @@ static wl_status evaluate(struct wl_registry *reg, const struct options *o, stru
     if (strcmp(o->what, "eyeriss") == 0) {
         return wl_evaluate_eyeriss(reg, path, out, err);
     }
-    return wl_evaluate_models(reg, path, o->models, strcmp(o->what, "energy") == 0, out, err);
+    if (strcmp(o->what, "energy") == 0) {
+        return wl_evaluate_energy(reg, path, o->models, out, err);
+    }
+    return wl_evaluate_models(reg, path, o->models, out, err);
 }
 
 int main(int argc, char **argv)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * evaluate models: published latencies, throughputs and energies against the chain. Records marked
+ * evaluate models: published latencies and throughputs against the chain. Records marked
  * `core` whose model is in the zoo, on one device, with a batch and a latency (or a throughput of a
  * fixed batch) are analysed from specification, in the record's power mode and with its threads,
  * with the runtime profile that the record's runtime names. Throughput-hint, offline and
@@ -28,7 +28,8 @@ static const struct alias model_names[] = {
     {"mobilenetv2_100", "mobilenet_v2"}, {"mobilenetv3_large_100", "mobilenet_v3_large"},
     {"mobilenetv3_small_100", "mobilenet_v3_small"}, {"wide_resnet50_2", "wide_resnet50_2"},
     {"squeezenet", "squeezenet1_1"}, {"mnasnet", "mnasnet1_0"}, {"squeezenet_v1.1", "squeezenet1_1"},
-    {"tf_efficientnetv2_s", "efficientnet_v2_s"},
+    {"tf_efficientnetv2_s", "efficientnet_v2_s"}, {"mobilenet_v1_0.5", "mobilenet_v1_0_5"},
+    {"mobilenet_v1_1.0", "mobilenet_v1_1_0"},
 };
 
 /* First words of a record's runtime -> profile. */
@@ -39,22 +40,14 @@ static const struct alias runtime_names[] = {
     {"PyTorch 2.4.0 torch.compile", "pytorch-compile"}, {"PyTorch 2.9.1", "pytorch-compile"},
     {"PyTorch 2.1 torch.compile", "pytorch-compile"}, {"PyTorch (NGC) TorchScript", "pytorch-compile"},
     {"PyTorch", "pytorch-eager"}, {"TensorFlow 1.15 (NGC) + XLA", "xla"},
-    {"TensorFlow 2 (NGC), XLA", "xla"}, {"TensorFlow", "xla"},
+    {"TensorFlow 2 (NGC), XLA", "xla"}, {"TensorFlow", "xla"}, {"vLLM", "pytorch-compile"},
+    {"diffusers", "pytorch-eager"}, {"Nvidia inference implementation", "tensorrt"},
+    {"MLCommons reference implementation with CM API, Onnx", "onnxruntime"},
 };
 /* clang-format on */
 
 /* Samples at a time of throughput rows whose batch is not stated. */
 #define THROUGHPUT_BATCH 32
-/* And of energy rows at full load. */
-#define FULL_BATCH 256
-
-struct record {
-    const char *device, *model, *runtime, *precision, *power_mode;
-    double measured; /* seconds, samples per second, or joules per sample */
-    int64_t batch, tokens;
-    int32_t threads;
-    enum sample_kind kind;
-};
 
 static const char *text(const cJSON *r, const char *key)
 {
@@ -67,7 +60,7 @@ static double number(const cJSON *r, const char *key)
     return cJSON_IsNumber(n) ? n->valuedouble : 0;
 }
 
-static const char *runtime_of(const char *name)
+const char *wl_record_profile(const char *name)
 {
     for (size_t i = 0; i < WL_ARRAY_LEN(runtime_names); i++) {
         if (strncmp(name, runtime_names[i].record, strlen(runtime_names[i].record)) == 0) {
@@ -77,7 +70,7 @@ static const char *runtime_of(const char *name)
     return NULL;
 }
 
-static const char *zoo_name(const char *name)
+const char *wl_record_zoo(const char *name)
 {
     for (size_t i = 0; i < WL_ARRAY_LEN(model_names); i++) {
         if (strcmp(name, model_names[i].record) == 0) {
@@ -109,27 +102,13 @@ static const char *class_of(const struct record *rec, const char *profile)
     return rec->batch <= 16 ? "framework small-batch" : "framework";
 }
 
-static bool kind_of(const cJSON *r, const char *scenario, bool energy, struct record *out)
+static bool kind_of(const cJSON *r, const char *scenario, struct record *out)
 {
     double latency = number(r, "latency_ms");
     double rate = number(r, "throughput_per_device");
     bool fixed = strcmp(scenario, "fixed-batch") == 0;
     bool one = number(r, "device_count") <= 1 || strcmp(scenario, "latency-hint") == 0;
     out->kind = SAMPLE_LATENCY;
-    if (energy) {
-        const char *scope = text(r, "power_scope");
-        out->kind = SAMPLE_ENERGY;
-        if (scope != NULL && strncmp(scope, "whole system", 12) == 0) {
-            out->kind = SAMPLE_WALL_ENERGY;
-        }
-        out->measured = number(r, "energy_mj_per_inference") * 1e-3;
-        if (out->batch < 1) {
-            bool single = strcmp(scenario, "SingleStream") == 0;
-            bool multi = strcmp(scenario, "MultiStream") == 0;
-            out->batch = single ? 1 : (multi ? 8 : FULL_BATCH);
-        }
-        return out->measured > 0;
-    }
     bool latency_row =
         fixed || strcmp(scenario, "SingleStream") == 0 || strcmp(scenario, "latency-hint") == 0;
     if (latency_row && latency > 0) {
@@ -146,9 +125,8 @@ static bool kind_of(const cJSON *r, const char *scenario, bool energy, struct re
     return wanted && out->measured > 0;
 }
 
-static bool read_record(const cJSON *r, bool energy, struct record *out)
+bool wl_record_read(const cJSON *r, struct record *out)
 {
-    const char *scenario = text(r, "scenario");
     const char *input = text(r, "input");
     *out = (struct record){.device = text(r, "device"),
                            .model = text(r, "model"),
@@ -157,14 +135,17 @@ static bool read_record(const cJSON *r, bool energy, struct record *out)
                            .power_mode = text(r, "power_mode"),
                            .batch = (int64_t)number(r, "batch"),
                            .threads = (int32_t)number(r, "cores_used")};
-    if ((!energy && !cJSON_IsTrue(cJSON_GetObjectItem(r, "core"))) || out->device == NULL ||
-        out->model == NULL || out->runtime == NULL || out->precision == NULL || scenario == NULL) {
-        return false;
-    }
     if (input != NULL && strncmp(input, "seq ", 4) == 0) {
         out->tokens = strtoll(input + 4, NULL, 10);
     }
-    if (!kind_of(r, scenario, energy, out)) {
+    return out->device != NULL && out->model != NULL && out->runtime != NULL &&
+           out->precision != NULL && text(r, "scenario") != NULL;
+}
+
+static bool read_core(const cJSON *r, struct record *out)
+{
+    if (!wl_record_read(r, out) || !cJSON_IsTrue(cJSON_GetObjectItem(r, "core")) ||
+        !kind_of(r, text(r, "scenario"), out)) {
         return false;
     }
     if (out->kind == SAMPLE_THROUGHPUT && (out->batch <= 1 || out->batch > 4096)) {
@@ -174,8 +155,9 @@ static bool read_record(const cJSON *r, bool energy, struct record *out)
     return true;
 }
 
-static wl_status analyze(struct wl_registry *reg, const struct record *rec, const char *path,
-                         const char *profile, double *predicted, struct wl_error *err)
+wl_status wl_record_run(struct wl_registry *reg, const struct record *rec, const char *path,
+                        const char *profile, struct wl_device *device, struct wl_totals *totals,
+                        struct wl_error *err)
 {
     const struct wl_spec *spec = NULL;
     const struct wl_runtime *rt = NULL;
@@ -184,14 +166,15 @@ static wl_status analyze(struct wl_registry *reg, const struct record *rec, cons
     if (rec->power_mode == NULL || wl_spec_device(spec, rec->power_mode, &d, err) != WL_OK) {
         WL_TRY(wl_spec_device(spec, NULL, &d, err));
     }
+    *device = d;
     WL_TRY(wl_runtime_load(reg, profile, &rt, err));
     enum wl_precision p = precision_of(rec->precision);
-    struct wl_dim_binding tokens = {"T", rec->tokens};
+    struct wl_dim_binding dims[] = {{"T", rec->tokens}, {"P", rec->cached}};
     struct wl_request req = {.model = path,
                              .model_name = rec->model,
                              .batch = rec->batch,
-                             .dims = &tokens,
-                             .dim_count = rec->tokens > 0 ? 1 : 0,
+                             .dims = dims,
+                             .dim_count = rec->cached > 0 ? 2 : (rec->tokens > 0 ? 1 : 0),
                              .precision = {p, p, p},
                              .threads = rec->threads};
     struct wl_model model;
@@ -200,30 +183,36 @@ static wl_status analyze(struct wl_registry *reg, const struct record *rec, cons
     WL_TRY(wl_prepare(&req, rt, wl_device_on_chip_bytes(&d), &model, &prepared, err));
     wl_status status = wl_analyze(&prepared, &d, rt, &req, &result, err);
     if (status == WL_OK) {
-        *predicted = result.totals.latency_s;
-        if (rec->kind == SAMPLE_THROUGHPUT) {
-            *predicted = (double)rec->batch / result.totals.latency_s;
-        } else if (rec->kind != SAMPLE_LATENCY) {
-            *predicted = result.totals.energy_j / (double)rec->batch;
-        }
+        *totals = result.totals;
         wl_result_done(&result);
     }
     wl_model_done(&model);
     return status;
 }
 
+/* The record's names are those of the sample. */
+void wl_record_label(const struct record *rec, const char *profile, struct sample *s)
+{
+    (void)snprintf(s->device, sizeof(s->device), "%s", rec->device);
+    (void)snprintf(s->model, sizeof(s->model), "%s", rec->model);
+    (void)snprintf(s->precision, sizeof(s->precision), "%s", rec->precision);
+    (void)snprintf(s->runtime, sizeof(s->runtime), "%s", profile);
+    (void)snprintf(s->class, sizeof(s->class), "%s", class_of(rec, profile));
+}
+
 static void one_record(struct wl_registry *reg, const struct record *rec, const char *models,
                        struct samples *out)
 {
-    const char *profile = runtime_of(rec->runtime);
+    const char *profile = wl_record_profile(rec->runtime);
     char path[1024];
-    (void)snprintf(path, sizeof(path), "%s/%s.onnx", models, zoo_name(rec->model));
+    (void)snprintf(path, sizeof(path), "%s/%s.onnx", models, wl_record_zoo(rec->model));
     if (profile == NULL || precision_of(rec->precision) == WL_PREC_COUNT || !wl_path_exists(path)) {
         return;
     }
     struct wl_error err = {.code = WL_OK};
-    double predicted = 0;
-    if (analyze(reg, rec, path, profile, &predicted, &err) != WL_OK) {
+    struct wl_device device;
+    struct wl_totals t;
+    if (wl_record_run(reg, rec, path, profile, &device, &t, &err) != WL_OK) {
         (void)fprintf(stderr, "%s %s %s: %s: %s\n", rec->device, rec->model, rec->precision,
                       err.where, err.message);
         return;
@@ -232,17 +221,15 @@ static void one_record(struct wl_registry *reg, const struct record *rec, const 
                        .batch = rec->batch,
                        .threads = rec->threads,
                        .measured = rec->measured,
-                       .predicted = predicted};
-    (void)snprintf(s.device, sizeof(s.device), "%s", rec->device);
-    (void)snprintf(s.model, sizeof(s.model), "%s", rec->model);
-    (void)snprintf(s.precision, sizeof(s.precision), "%s", rec->precision);
-    (void)snprintf(s.runtime, sizeof(s.runtime), "%s", profile);
-    (void)snprintf(s.class, sizeof(s.class), "%s", class_of(rec, profile));
+                       .predicted = rec->kind == SAMPLE_THROUGHPUT
+                                        ? (double)rec->batch / t.latency_s
+                                        : t.latency_s};
+    wl_record_label(rec, profile, &s);
     wl_samples_add(out, &s);
 }
 
 wl_status wl_evaluate_models(struct wl_registry *reg, const char *path, const char *models,
-                             bool energy, struct samples *out, struct wl_error *err)
+                             struct samples *out, struct wl_error *err)
 {
     struct wl_file file;
     WL_TRY(wl_file_open(path, &file, err));
@@ -255,7 +242,7 @@ wl_status wl_evaluate_models(struct wl_registry *reg, const char *path, const ch
     cJSON_ArrayForEach(item, cJSON_GetObjectItem(root, "records"))
     {
         struct record rec;
-        if (read_record(item, energy, &rec)) {
+        if (read_core(item, &rec)) {
             one_record(reg, &rec, models, out);
         }
     }

@@ -60,7 +60,8 @@ void wl_samples_split(struct samples *s, const struct samples *by)
             s->items[i].fitted = strcmp(device, "nvidia_v100_pcie") == 0 ||
                                  strcmp(device, "nvidia_a100_pcie_40gb") == 0;
         } else {
-            s->items[i].fitted = has_device(by, device) && place_of(by, device) % 2 == 0;
+            s->items[i].fitted =
+                s->items[i].fitted || (has_device(by, device) && place_of(by, device) % 2 == 0);
         }
     }
 }
@@ -178,13 +179,13 @@ void wl_samples_text(const struct samples *s, FILE *out)
 void wl_samples_csv(const struct samples *s, FILE *out)
 {
     (void)fprintf(out, "kind,device,split,model,precision,batch,threads,runtime,class,note,"
-                       "measured,predicted,ratio\n");
+                       "measured,predicted,ratio,latency_ratio\n");
     for (int32_t i = 0; i < s->count; i++) {
         const struct sample *e = &s->items[i];
-        (void)fprintf(out, "%s,%s,%s,%s,%s,%lld,%d,%s,%s,%s,%.9g,%.9g,%.4f\n", kind_names[e->kind],
-                      e->device, e->fitted ? "fitted" : "held out", e->model, e->precision,
-                      (long long)e->batch, e->threads, e->runtime, e->class, e->note, e->measured,
-                      e->predicted, e->predicted / e->measured);
+        (void)fprintf(out, "%s,%s,%s,%s,%s,%lld,%d,%s,%s,%s,%.9g,%.9g,%.4f,%.4f\n",
+                      kind_names[e->kind], e->device, e->fitted ? "fitted" : "held out", e->model,
+                      e->precision, (long long)e->batch, e->threads, e->runtime, e->class, e->note,
+                      e->measured, e->predicted, e->predicted / e->measured, e->latency_ratio);
     }
 }
 
@@ -197,10 +198,11 @@ void wl_samples_json(const struct samples *s, FILE *out)
                       "%s\n  {\"kind\": \"%s\", \"device\": \"%s\", \"fitted\": %s, \"model\": "
                       "\"%s\", \"precision\": \"%s\", \"batch\": %lld, \"threads\": %d, "
                       "\"runtime\": \"%s\", \"class\": \"%s\", \"note\": \"%s\", \"measured\": "
-                      "%.9g, \"predicted\": %.9g}",
+                      "%.9g, \"predicted\": %.9g, \"latency_ratio\": %.4f}",
                       i > 0 ? "," : "", kind_names[e->kind], e->device,
                       e->fitted ? "true" : "false", e->model, e->precision, (long long)e->batch,
-                      e->threads, e->runtime, e->class, e->note, e->measured, e->predicted);
+                      e->threads, e->runtime, e->class, e->note, e->measured, e->predicted,
+                      e->latency_ratio);
     }
     (void)fprintf(out, "\n]\n");
 }

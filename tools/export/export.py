@@ -75,6 +75,8 @@ def export_bytes(entry):
     """The full export of one entry as bytes."""
     torch.manual_seed(SEED)
     net = entry.build()
+    if net.model is not None:
+        return net, net.model.SerializeToString()
     module = net.module
     if net.randomize and not net.lean:
         randomize(module)

@@ -4,7 +4,8 @@
 MLP-Mixer: Tolstikhin et al. 2021. CLIP: Radford et al. 2021. Denoising UNet: Rombach et al. 2022
 (sizes reduced). U-Net: Ronneberger et al. 2015. One-stage anchor-free detector: the family of
 Redmon et al. 2016 with decoupled heads. DCGAN: Radford et al. 2015. ESPCN: Shi et al. 2016. Style
-transfer: Johnson et al. 2016. NeRF: Mildenhall et al. 2020. PointNet: Qi et al. 2016.
+transfer: Johnson et al. 2016. MobileNetV1: Howard et al. 2017. EfficientNet-Lite: Tan and Le 2019,
+Google 2020. NeRF: Mildenhall et al. 2020. PointNet: Qi et al. 2016.
 """
 import math
 
@@ -469,6 +470,73 @@ class PointNet(nn.Module):
         return torch.log_softmax(self.scores(x), dim=1)
 
 
+class MobileNetV1(nn.Module):
+    """Depthwise and pointwise convolutions; ReLU6."""
+
+    def __init__(self, factor=1.0, classes=1000):
+        super().__init__()
+        plan = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1), (512, 1),
+                (512, 1), (512, 1), (512, 1), (1024, 2), (1024, 1))
+        at = int(32 * factor)
+        layers = [small_unit(3, at, 3, 2)]
+        for outputs, stride in plan:
+            layers += [small_unit(at, at, 3, stride, at), small_unit(at, int(outputs * factor), 1)]
+            at = int(outputs * factor)
+        self.layers, self.head = nn.Sequential(*layers), nn.Linear(at, classes)
+
+    def forward(self, x):
+        return self.head(self.layers(x).mean(dim=(2, 3)))
+
+
+def small_unit(inputs, outputs, kernel=3, stride=1, groups=1, active=True):
+    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups,
+                                   bias=False), nn.BatchNorm2d(outputs),
+                         nn.ReLU6() if active else nn.Identity())
+
+
+class InvertedResidual(nn.Module):
+    def __init__(self, inputs, outputs, kernel, stride, expand):
+        super().__init__()
+        hidden = inputs * expand
+        self.residual = stride == 1 and inputs == outputs
+        self.layers = nn.Sequential(
+            *([small_unit(inputs, hidden, 1)] if expand > 1 else []),
+            small_unit(hidden, hidden, kernel, stride, hidden),
+            small_unit(hidden, outputs, 1, active=False))
+
+    def forward(self, x):
+        return x + self.layers(x) if self.residual else self.layers(x)
+
+
+class EfficientNetLite(nn.Module):
+    """EfficientNet without squeeze and excitation, ReLU6; stem, head and the depths of the first
+    and the last stage are not scaled."""
+
+    def __init__(self, wide=1.0, deep=1.0, classes=1000):
+        super().__init__()
+        stages = ((16, 3, 1, 1, 1), (24, 3, 2, 6, 2), (40, 5, 2, 6, 2), (80, 3, 2, 6, 3),
+                  (112, 5, 1, 6, 3), (192, 5, 2, 6, 4), (320, 3, 1, 6, 1))
+        layers, at = [small_unit(3, 32, 3, 2)], 32
+        for i, (outputs, kernel, stride, expand, depth) in enumerate(stages):
+            outputs = self.rounded(outputs * wide)
+            depth = depth if i in (0, len(stages) - 1) else math.ceil(depth * deep)
+            for k in range(depth):
+                layers.append(InvertedResidual(at, outputs, kernel, stride if k == 0 else 1,
+                                               expand))
+                at = outputs
+        self.layers = nn.Sequential(*layers, small_unit(at, 1280, 1))
+        self.head = nn.Linear(1280, classes)
+
+    @staticmethod
+    def rounded(channels):
+        """To a multiple of 8, at least nine tenths."""
+        near = max(8, int(channels + 4) // 8 * 8)
+        return near + 8 if near < 0.9 * channels else near
+
+    def forward(self, x):
+        return self.head(self.layers(x).mean(dim=(2, 3)))
+
+
 def image(module, height, width, channels=3, moving=False, opset=17, **arguments):
     axes = {0: "N", 2: "H", 3: "W"} if moving else {0: "N"}
     return Network(module(**arguments), [torch.randn(2, channels, height, width)], ["input"],
@@ -490,7 +558,22 @@ def noise():
                    opset=13)
 
 
+def lite(name, wide, deep, size):
+    return Entry(f"efficientnet_lite{name}", "image-classification", f"EfficientNet-Lite{name} at "
+                 f"{size} x {size}", SOURCE, {"N": 1}, f"N x 3 x {size} x {size} image",
+                 lambda: image(EfficientNetLite, size, size, wide=wide, deep=deep))
+
+
+def mobilenet_v1(name, factor):
+    return Entry(f"mobilenet_v1_{name}", "image-classification", f"MobileNetV1, width {factor}",
+                 SOURCE, {"N": 1}, "N x 3 x 224 x 224 image",
+                 lambda: image(MobileNetV1, 224, 224, factor=factor))
+
+
 ENTRIES = [
+    lite(0, 1.0, 1.0, 224), lite(1, 1.0, 1.1, 240), lite(2, 1.1, 1.2, 260),
+    lite(3, 1.2, 1.4, 280), lite(4, 1.4, 1.8, 300),
+    mobilenet_v1("0_5", 0.5), mobilenet_v1("1_0", 1.0),
     Entry("mixer_b16", "image-classification", "MLP-Mixer, base, patches of 16", SOURCE, {"N": 1},
           "N x 3 x 224 x 224 image", lambda: image(Mixer, 224, 224)),
     Entry("clip_vit_b_32", "image-text", "CLIP with a ViT-B/32 image tower and its text tower",

@@ -17,6 +17,7 @@ class Network:
     keep_batch_norm: bool = False
     lean: bool = False  # weights share storage (layers.py): exported as inputs, then external
     rewrite: Optional[Callable[[Any], Any]] = None
+    model: Any = None  # written directly (graph.py): nothing to export
 
 
 @dataclass
