@@ -287,7 +287,7 @@ static bool design_line(int32_t i, int64_t *p)
     p[COUT] = spread(i, 5, 32, 1024, 16);
     p[KW] = PICK(i, 7, 1, 1, 2, 3, 3);
     p[STRIDE] = 1;
-    p[EPILOGUE] = PLAIN;
+    p[EPILOGUE] = PICK(i, 13, PLAIN, RELU, RESIDUAL);
     return conv_fits(p);
 }
 
@@ -301,7 +301,12 @@ static void emit_line(struct wl_onnx *b, const char *op, const int64_t *p)
                     (const char *[8]){wl_micro_fresh(b, dims, 3), wl_onnx_weight(b, w, 3),
                                       wl_onnx_weight(b, bias, 1)});
     wl_onnx_attr_ints(b, n, "kernel_shape", kernel, 1);
-    wl_onnx_output(b, wl_onnx_result(n));
+    const char *y = wl_onnx_result(n);
+    if (p[EPILOGUE] == RESIDUAL) {
+        const int64_t out[] = {p[BATCH], p[COUT], p[WIDTH] - p[KW] + 1};
+        y = wl_micro_binary(b, "Add", y, wl_micro_fresh(b, out, 3));
+    }
+    wl_onnx_output(b, p[EPILOGUE] == RELU ? wl_micro_unary(b, "Relu", y) : y);
 }
 
 static bool design_volume(int32_t i, int64_t *p)
@@ -486,7 +491,7 @@ static void emit_heads(struct wl_onnx *b, const char *op, const int64_t *p)
 }
 
 /* ---- recurrences ---------------------------------------------------------------------------------
- * p: steps, batch, input size, hidden size
+ * p: steps, batch, input size, hidden size, directions
  */
 static bool design_recurrent(int32_t i, int64_t *p)
 {
@@ -494,19 +499,20 @@ static bool design_recurrent(int32_t i, int64_t *p)
     p[1] = PICK(i, 7, 1, 1, 2, 8, 8);
     p[2] = spread(i, 3, 64, 1800, 32);
     p[3] = spread(i, 5, 64, 1300, 32);
-    return (double)p[0] * (double)p[1] * (double)p[3] * (double)(p[2] + p[3]) * 4 <= 2 * MACS_MAX;
+    p[4] = PICK(i, 11, 1, 1, 2);
+    return (double)p[4] * (double)p[0] * (double)p[1] * (double)p[3] * (double)(p[2] + p[3]) * 4 <= 2 * MACS_MAX;
 }
 
 static double recurrent_work(const int64_t *p)
 {
-    return (double)p[0] * (double)p[1] * (double)p[3] * (double)(p[2] + p[3]) / 2;
+    return (double)p[4] * (double)p[0] * (double)p[1] * (double)p[3] * (double)(p[2] + p[3]) / 2;
 }
 
 static void emit_recurrent(struct wl_onnx *b, const char *op, const int64_t *p)
 {
     int64_t gates = op[0] == 'L' ? 4 : 3;
-    const int64_t x[] = {p[0], p[1], p[2]}, w[] = {1, gates * p[3], p[2]};
-    const int64_t r[] = {1, gates * p[3], p[3]}, bias[] = {1, 2 * gates * p[3]};
+    const int64_t x[] = {p[0], p[1], p[2]}, w[] = {p[4], gates * p[3], p[2]};
+    const int64_t r[] = {p[4], gates * p[3], p[3]}, bias[] = {p[4], 2 * gates * p[3]};
     struct wl_onnx_node *n = wl_onnx_add(
         b, op,
         (const char *[8]){wl_micro_fresh(b, x, 3), wl_onnx_weight(b, w, 3),
@@ -514,6 +520,9 @@ static void emit_recurrent(struct wl_onnx *b, const char *op, const int64_t *p)
     wl_onnx_attr_int(b, n, "hidden_size", p[3]);
     if (gates == 3) {
         wl_onnx_attr_int(b, n, "linear_before_reset", 1);
+    }
+    if (p[4] == 2) {
+        wl_onnx_attr_text(b, n, "direction", "bidirectional");
     }
     wl_onnx_output(b, wl_onnx_result(n));
 }

@@ -78,7 +78,7 @@ static void emit_unary(struct wl_onnx *b, const char *op, const int64_t *p)
 static void emit_binary(struct wl_onnx *b, const char *op, const int64_t *p)
 {
     const char *x = tokens(b, p);
-    wl_onnx_output(b, binary(b, op, x, wl_onnx_input(b, WL_ONNX_FLOAT, p, 3)));
+    wl_onnx_output(b, binary(b, op, x, tokens(b, p)));
 }
 
 /* The second operand has one row: a bias. */

@@ -24,6 +24,7 @@ struct wl_onnx {
     const char *prefix;
     struct list nodes, inputs, outputs, initializers;
     int32_t serial;
+    bool peeked;
     bool failed;
 };
 
@@ -140,15 +141,6 @@ const char *wl_onnx_input(struct wl_onnx *b, enum wl_onnx_type type, const int64
         push(b, &b->inputs, value_new(b, name, type_new(b, type, dims, rank)));
     }
     return name;
-}
-
-void wl_onnx_output(struct wl_onnx *b, const char *tensor)
-{
-    Onnx__TypeProto *type = tensor == NULL ? NULL : type_new(b, WL_ONNX_FLOAT, NULL, 0);
-    if (type != NULL) {
-        type->tensor_type->shape = NULL; /* inferred */
-        push(b, &b->outputs, value_new(b, tensor, type));
-    }
 }
 
 static Onnx__TensorProto *tensor_new(struct wl_onnx *b, enum wl_onnx_type type, const int64_t *dims,
@@ -310,6 +302,30 @@ void wl_onnx_attr_text(struct wl_onnx *b, struct wl_onnx_node *n, const char *na
         a->has_s = true;
         a->s.len = strlen(value);
         a->s.data = (uint8_t *)copy_text(b, value);
+    }
+}
+
+void wl_onnx_peek(struct wl_onnx *b, bool peeked)
+{
+    b->peeked = peeked;
+}
+
+static const char *first_element(struct wl_onnx *b, const char *tensor)
+{
+    static const int64_t flat[] = {-1}, zero[] = {0}, one[] = {1};
+    const char *const shape[8] = {tensor, wl_onnx_ints(b, flat, 1)};
+    const char *row = wl_onnx_result(wl_onnx_add(b, "Reshape", shape));
+    const char *const cut[8] = {row, wl_onnx_ints(b, zero, 1), wl_onnx_ints(b, one, 1)};
+    return wl_onnx_result(wl_onnx_add(b, "Slice", cut));
+}
+
+void wl_onnx_output(struct wl_onnx *b, const char *tensor)
+{
+    tensor = tensor != NULL && b->peeked ? first_element(b, tensor) : tensor;
+    Onnx__TypeProto *type = tensor == NULL ? NULL : type_new(b, WL_ONNX_FLOAT, NULL, 0);
+    if (type != NULL) {
+        type->tensor_type->shape = NULL; /* inferred */
+        push(b, &b->outputs, value_new(b, tensor, type));
     }
 }
 

@@ -30,7 +30,13 @@ const char *wl_onnx_weight_of(struct wl_onnx *b, enum wl_onnx_type type, const i
 const char *wl_onnx_ints(struct wl_onnx *b, const int64_t *values, int32_t count);
 const char *wl_onnx_scalar(struct wl_onnx *b, float value);
 const char *wl_onnx_byte(struct wl_onnx *b, uint8_t value);
+/* A result of the model; of `peeked` graphs only its first element is (wl_onnx_peek). */
 void wl_onnx_output(struct wl_onnx *b, const char *tensor);
+/*
+ * From now on results stay inside and only their first elements leave: a result of the model has memory
+ * of its own, which nobody touched since the last inference; what stays inside uses memory again.
+ */
+void wl_onnx_peek(struct wl_onnx *b, bool peeked);
 
 /* A node with one output; inputs that are NULL end the list. */
 struct wl_onnx_node *wl_onnx_add(struct wl_onnx *b, const char *op, const char *const inputs[8]);

@@ -19,7 +19,8 @@
 #include "onnxruntime.h"
 #include "zoo.h"
 
-#define PACK_WORK 6.0e7 /* of one file, in the unit of wl_micro_kind.work: some milliseconds */
+#define PACK_WORK 2.5e8 /* of one file, in the unit of wl_micro_kind.work: tens of milliseconds */
+#define PEEK_WORK 8.0e6 /* kernels below it use memory again, as in networks of such kernels */
 #define PACK_CELLS 40
 #define TRIES 8 /* of each design wanted: those too large are passed over */
 #define VIEWS_MAX 512
@@ -378,6 +379,7 @@ static wl_status emit_cells(struct run *r, const struct cell *cells, int32_t fir
         const char *prefix = wl_arena_printf(&r->scratch, "c%d_", first + i);
         WL_TRY_PTR(prefix, err);
         wl_onnx_prefix(b, prefix);
+        wl_onnx_peek(b, cells[first + i].work < PEEK_WORK);
         cells[first + i].kind->emit(b, cells[first + i].kind->op, cells[first + i].p);
     }
     return write_files(r, b, err);
