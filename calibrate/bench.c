@@ -15,7 +15,8 @@
 /* Reuse distances that are taken for the same. */
 #define SAME_REUSE 0.5
 
-/* ---- rows ------------------------------------------------------------------------------------- */
+/* ---- rows -------------------------------------------------------------------------------------
+ */
 
 /* Sizes by their key in a calibration file; the default is what a kernel without the size has. */
 static const struct {

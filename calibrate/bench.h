@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench: measuring kernels on this host. A framework (openblas, onednn, onnxruntime) offers rows, one
- * per operation, precision, thread count and size; the bench keeps them, resumes what an earlier run
- * left, shows progress, and writes the calibration file. SI units.
+ * bench: measuring kernels on this host. A framework (openblas, onednn, onnxruntime) offers rows,
+ * one per operation, precision, thread count and size; the bench keeps them, resumes what an
+ * earlier run left, shows progress, and writes the calibration file. SI units.
  */
 #ifndef WL_BENCH_H
 #define WL_BENCH_H
@@ -22,9 +22,9 @@ struct wl_bench_row {
 };
 
 struct wl_bench_options {
-    bool quick;   /* fewer sizes: under a minute instead of under five */
-    bool force;   /* measure although the machine is busy */
-    bool restart; /* forget rows of an interrupted run */
+    bool quick;             /* fewer sizes: under a minute instead of under five */
+    bool force;             /* measure although the machine is busy */
+    bool restart;           /* forget rows of an interrupted run */
     const int32_t *threads; /* thread counts, ascending */
     int32_t thread_count;
     const char *node_modules; /* folder that holds onnxruntime-node; NULL: Node's own resolution */
@@ -90,7 +90,8 @@ const char *wl_bench_file_name(struct wl_bench *b, const struct wl_bench_identit
 wl_status wl_bench_write(const struct wl_bench *b, const struct wl_bench_identity *id,
                          struct wl_buf *out, struct wl_error *err) WL_MUST_CHECK;
 
-/* ---- is the machine quiet enough? (noise.c) --------------------------------------------------- */
+/* ---- is the machine quiet enough? (noise.c) ---------------------------------------------------
+ */
 
 struct wl_noise {
     double lost;   /* share of processor time that the threads asked for and did not get */

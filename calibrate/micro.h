@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * micro: the designed grid of kernels that a runtime is calibrated with. A kind is a kernel with its
- * surroundings as networks have them; its design spreads sizes evenly over the logarithms of what
- * networks use (Halton sequence), leaving out what would take too long.
+ * micro: the designed grid of kernels that a runtime is calibrated with. A kind is a kernel with
+ * its surroundings as networks have them; its design spreads sizes evenly over the logarithms of
+ * what networks use (Halton sequence), leaving out what would take too long.
  */
 #ifndef WL_MICRO_H
 #define WL_MICRO_H
@@ -34,7 +34,8 @@ double wl_micro_halton(int32_t i, int32_t base);
 extern const struct wl_micro_kind wl_micro_products[];
 extern const struct wl_micro_kind wl_micro_streams[];
 
-/* Between `low` and `high` on a logarithmic scale by element `i` of the sequence, in whole steps. */
+/* Between `low` and `high` on a logarithmic scale by element `i` of the sequence, in whole steps.
+ */
 int64_t wl_micro_spread(int32_t i, int32_t base, double low, double high, int64_t step);
 int64_t wl_micro_pick(int32_t i, int32_t base, const int64_t *values, int32_t count);
 #define WL_MICRO_PICK(i, base, ...)                                                                \

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * calibrate/micro_products.c: convolutions, matrix products, recurrences. Sizes p[] of each kind stand
- * at its design function. Bounds are what published networks use: images of 4 to 160 pixels a side
- * (larger ones with few channels), 8 to 2,048 channels, products of 1 to 4,096 rows.
+ * calibrate/micro_products.c: convolutions, matrix products, recurrences. Sizes p[] of each kind
+ * stand at its design function. Bounds are what published networks use: images of 4 to 160 pixels a
+ * side (larger ones with few channels), 8 to 2,048 channels, products of 1 to 4,096 rows.
  */
 #include <math.h>
 
@@ -38,7 +38,8 @@ int64_t wl_micro_pick(int32_t i, int32_t base, const int64_t *values, int32_t co
 #define PICK WL_MICRO_PICK
 #define spread wl_micro_spread
 
-/* ---- shared pieces ----------------------------------------------------------------------------- */
+/* ---- shared pieces -----------------------------------------------------------------------------
+ */
 
 void wl_micro_window_attrs(struct wl_onnx *b, struct wl_onnx_node *n, int64_t kh, int64_t kw,
                            int64_t stride, int64_t dilation)
@@ -65,7 +66,8 @@ static const char *conv(struct wl_onnx *b, const char *x, int64_t cin, int64_t c
     return wl_onnx_result(n);
 }
 
-const char *wl_micro_blocked_image(struct wl_onnx *b, int64_t batch, int64_t c, int64_t h, int64_t w)
+const char *wl_micro_blocked_image(struct wl_onnx *b, int64_t batch, int64_t c, int64_t h,
+                                   int64_t w)
 {
     const int64_t dims[] = {batch, 4, h, w};
     return conv(b, wl_onnx_input(b, WL_ONNX_FLOAT, dims, 4), 4, c, 1, 1, 1, 1, 1);
@@ -317,7 +319,7 @@ static bool design_volume(int32_t i, int64_t *p)
     p[CIN] = PICK(i, 3, 3, 16, 32, 48, 64, 128, 256);
     p[COUT] = spread(i, 5, 16, 256, 16);
     p[KH] = p[KW] = PICK(i, 7, 1, 3, 3, 3);
-    p[STRIDE] = PICK(i, 13, 1, 1, 2); /* of the image alone */
+    p[STRIDE] = PICK(i, 13, 1, 1, 2);   /* of the image alone */
     p[EPILOGUE] = PICK(i, 17, 1, 3, 3); /* taps in time */
     double macs = conv_macs(p) * (double)p[GROUPS] * (double)p[GROUPS] * (double)p[EPILOGUE];
     return macs <= MACS_MAX;
@@ -389,8 +391,8 @@ static double product_macs(const int64_t *p)
 
 static double product_work(const int64_t *p)
 {
-    return product_macs(p) / 10 + 4.0 * (double)p[GROUP] *
-                                      (double)(p[M] * p[K] + p[K] * p[N] + p[M] * p[N]);
+    return product_macs(p) / 10 +
+           4.0 * (double)p[GROUP] * (double)(p[M] * p[K] + p[K] * p[N] + p[M] * p[N]);
 }
 
 static bool product_fits(const int64_t *p, double weight_bytes_max)
@@ -490,8 +492,9 @@ static void emit_heads(struct wl_onnx *b, const char *op, const int64_t *p)
     wl_onnx_output(b, wl_micro_binary(b, "MatMul", left, right));
 }
 
-/* ---- recurrences ---------------------------------------------------------------------------------
- * p: steps, batch, input size, hidden size, directions
+/* ---- recurrences
+ * --------------------------------------------------------------------------------- p: steps,
+ * batch, input size, hidden size, directions
  */
 static bool design_recurrent(int32_t i, int64_t *p)
 {
@@ -500,7 +503,8 @@ static bool design_recurrent(int32_t i, int64_t *p)
     p[2] = spread(i, 3, 64, 1800, 32);
     p[3] = spread(i, 5, 64, 1300, 32);
     p[4] = PICK(i, 11, 1, 1, 2);
-    return (double)p[4] * (double)p[0] * (double)p[1] * (double)p[3] * (double)(p[2] + p[3]) * 4 <= 2 * MACS_MAX;
+    return (double)p[4] * (double)p[0] * (double)p[1] * (double)p[3] * (double)(p[2] + p[3]) * 4 <=
+           2 * MACS_MAX;
 }
 
 static double recurrent_work(const int64_t *p)
@@ -513,10 +517,10 @@ static void emit_recurrent(struct wl_onnx *b, const char *op, const int64_t *p)
     int64_t gates = op[0] == 'L' ? 4 : 3;
     const int64_t x[] = {p[0], p[1], p[2]}, w[] = {p[4], gates * p[3], p[2]};
     const int64_t r[] = {p[4], gates * p[3], p[3]}, bias[] = {p[4], 2 * gates * p[3]};
-    struct wl_onnx_node *n = wl_onnx_add(
-        b, op,
-        (const char *[8]){wl_micro_fresh(b, x, 3), wl_onnx_weight(b, w, 3),
-                          wl_onnx_weight(b, r, 3), wl_onnx_weight(b, bias, 2)});
+    struct wl_onnx_node *n =
+        wl_onnx_add(b, op,
+                    (const char *[8]){wl_micro_fresh(b, x, 3), wl_onnx_weight(b, w, 3),
+                                      wl_onnx_weight(b, r, 3), wl_onnx_weight(b, bias, 2)});
     wl_onnx_attr_int(b, n, "hidden_size", p[3]);
     if (gates == 3) {
         wl_onnx_attr_int(b, n, "linear_before_reset", 1);

@@ -68,7 +68,8 @@ static const char *tokens(struct wl_onnx *b, const int64_t *p)
     return wl_micro_fresh(b, p, 3);
 }
 
-/* ---- element-wise ------------------------------------------------------------------------------- */
+/* ---- element-wise -------------------------------------------------------------------------------
+ */
 
 static void emit_unary(struct wl_onnx *b, const char *op, const int64_t *p)
 {
@@ -151,7 +152,8 @@ static void emit_gelu_tanh(struct wl_onnx *b, const char *op, const int64_t *p)
     wl_onnx_output(b, binary(b, "Mul", half, binary(b, "Add", t, wl_onnx_scalar(b, 1))));
 }
 
-/* ---- on blocks of channels ---------------------------------------------------------------------- */
+/* ---- on blocks of channels ----------------------------------------------------------------------
+ */
 
 static const char *blocked(struct wl_onnx *b, const int64_t *p)
 {
@@ -226,7 +228,8 @@ static void emit_image(struct wl_onnx *b, const char *op, const int64_t *p)
     wl_onnx_output(b, unary(b, op, tensor(b, p)));
 }
 
-/* ---- rows --------------------------------------------------------------------------------------- */
+/* ---- rows ---------------------------------------------------------------------------------------
+ */
 
 static void emit_softmax(struct wl_onnx *b, const char *op, const int64_t *p)
 {
@@ -296,7 +299,8 @@ static void emit_norm_relu(struct wl_onnx *b, const char *op, const int64_t *p)
 static void emit_blocked_norm(struct wl_onnx *b, const char *op, const int64_t *p)
 {
     const int64_t both[] = {2 * p[D1]};
-    struct wl_onnx_node *n = wl_onnx_add(b, "Concat", (const char *[8]){blocked(b, p), blocked(b, p)});
+    struct wl_onnx_node *n =
+        wl_onnx_add(b, "Concat", (const char *[8]){blocked(b, p), blocked(b, p)});
     wl_onnx_attr_int(b, n, "axis", 1);
     const char *in[8] = {wl_onnx_result(n)};
     for (int i = 1; i < 5; i++) {
@@ -322,8 +326,7 @@ static void emit_reduce(struct wl_onnx *b, const char *op, const int64_t *p)
     struct wl_onnx_node *n = wl_onnx_add(b, op, (const char *[8]){tensor(b, p)});
     if (op[0] == 'A') {
         wl_onnx_attr_int(b, n, "axis", p[FORM]);
-        struct wl_onnx_node *c =
-            wl_onnx_add(b, "Cast", (const char *[8]){wl_onnx_result(n)});
+        struct wl_onnx_node *c = wl_onnx_add(b, "Cast", (const char *[8]){wl_onnx_result(n)});
         wl_onnx_attr_int(b, c, "to", WL_ONNX_FLOAT);
         n = c;
     } else {
@@ -363,7 +366,8 @@ static void emit_resize(struct wl_onnx *b, const char *op, const int64_t *p)
     wl_onnx_output(b, wl_onnx_result(n));
 }
 
-/* ---- copies ------------------------------------------------------------------------------------- */
+/* ---- copies -------------------------------------------------------------------------------------
+ */
 
 /* FORM: heads, heads for a product of keys, image to tokens, channels first, last two axes */
 static bool design_transpose(int32_t i, int64_t *p)
@@ -417,8 +421,7 @@ static bool design_windows(int32_t i, int64_t *p)
 static void emit_windows(struct wl_onnx *b, const char *op, const int64_t *p)
 {
     const int64_t dims[] = {p[D0], p[D1], p[D2], p[D1], p[D2], p[D3]}, perm[] = {0, 1, 3, 2, 4, 5};
-    struct wl_onnx_node *n =
-        wl_onnx_add(b, op, (const char *[8]){wl_micro_fresh(b, dims, 6)});
+    struct wl_onnx_node *n = wl_onnx_add(b, op, (const char *[8]){wl_micro_fresh(b, dims, 6)});
     wl_onnx_attr_ints(b, n, "perm", perm, 6);
     wl_onnx_output(b, unary(b, "Neg", wl_onnx_result(n)));
 }

@@ -85,7 +85,8 @@ static char *copy_text(struct wl_onnx *b, const char *text)
     return copy;
 }
 
-/* ---- tensors ---------------------------------------------------------------------------------- */
+/* ---- tensors ----------------------------------------------------------------------------------
+ */
 
 static Onnx__TypeProto *type_new(struct wl_onnx *b, enum wl_onnx_type type, const int64_t *dims,
                                  int32_t rank)
@@ -222,7 +223,8 @@ const char *wl_onnx_byte(struct wl_onnx *b, uint8_t value)
     return t->name;
 }
 
-/* ---- nodes ------------------------------------------------------------------------------------ */
+/* ---- nodes ------------------------------------------------------------------------------------
+ */
 
 struct wl_onnx_node *wl_onnx_add(struct wl_onnx *b, const char *op, const char *const inputs[8])
 {
@@ -273,8 +275,7 @@ static Onnx__AttributeProto *attribute_new(struct wl_onnx *b, struct wl_onnx_nod
 
 void wl_onnx_attr_int(struct wl_onnx *b, struct wl_onnx_node *n, const char *name, int64_t value)
 {
-    Onnx__AttributeProto *a =
-        attribute_new(b, n, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT);
+    Onnx__AttributeProto *a = attribute_new(b, n, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT);
     if (a != NULL) {
         a->has_i = true;
         a->i = value;
@@ -329,7 +330,8 @@ void wl_onnx_output(struct wl_onnx *b, const char *tensor)
     }
 }
 
-/* ---- writing ---------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------
+ */
 
 static wl_status write_bytes(const char *path, const uint8_t *bytes, size_t count,
                              struct wl_error *err)

@@ -33,8 +33,9 @@ const char *wl_onnx_byte(struct wl_onnx *b, uint8_t value);
 /* A result of the model; of `peeked` graphs only its first element is (wl_onnx_peek). */
 void wl_onnx_output(struct wl_onnx *b, const char *tensor);
 /*
- * From now on results stay inside and only their first elements leave: a result of the model has memory
- * of its own, which nobody touched since the last inference; what stays inside uses memory again.
+ * From now on results stay inside and only their first elements leave: a result of the model has
+ * memory of its own, which nobody touched since the last inference; what stays inside uses memory
+ * again.
  */
 void wl_onnx_peek(struct wl_onnx *b, bool peeked);
 

@@ -2,7 +2,8 @@
 /*
  * calibrate/onnxruntime.c: framework onnxruntime. The designed kernels (micro*.c) are packed into
  * ONNX files of about equal time; ONNX Runtime executes and profiles each; what wattline's own
- * partition says of the same file names and sizes the rows. So a row is what a prediction looks for.
+ * partition says of the same file names and sizes the rows. So a row is what a prediction looks
+ * for.
  *
  * What profiling itself costs per kernel is measured first, on a chain of trivial kernels with and
  * without it, and taken off every time: rows are as in a run without profiling, dispatch included.
@@ -24,8 +25,8 @@
 #define PACK_CELLS 40
 #define TRIES 8 /* of each design wanted: those too large are passed over */
 #define VIEWS_MAX 512
-#define CHAIN 200 /* kernels of the trivial chain */
-#define TRIVIAL 16 /* elements */
+#define CHAIN 200      /* kernels of the trivial chain */
+#define TRIVIAL 16     /* elements */
 #define PLAINEST "neg" /* stands for kernels that have no rows of their own */
 #define RUN_SECONDS 0.07
 #define RUNS_MIN 6
@@ -48,7 +49,8 @@ struct run {
     double profile_cost_s; /* per kernel, at the thread count that runs */
 };
 
-/* ---- one file ----------------------------------------------------------------------------------- */
+/* ---- one file -----------------------------------------------------------------------------------
+ */
 
 /* What wattline makes of a file: the kernels that its rows are named after. */
 struct analysed {
@@ -108,7 +110,8 @@ static wl_status execute(struct run *r, int32_t threads, bool wall, struct wl_or
     return wl_ort_run(&r->ort, &job, &r->scratch, out, err);
 }
 
-/* ---- rows ---------------------------------------------------------------------------------------- */
+/* ---- rows
+ * ---------------------------------------------------------------------------------------- */
 
 static struct wl_bench_row plain_row(const char *operation, int32_t threads)
 {
@@ -252,7 +255,8 @@ static bool all_known(const struct run *r, const struct analysed *a, int32_t thr
     return true;
 }
 
-/* ---- what surrounds kernels ------------------------------------------------------------------------ */
+/* ---- what surrounds kernels
+ * ------------------------------------------------------------------------ */
 
 static wl_status run_chain(struct run *r, int32_t kernels, int64_t elements, int32_t threads,
                            struct wl_ort_result *out, struct wl_error *err)
@@ -319,7 +323,8 @@ static wl_status measure_profile_cost(struct run *r, int32_t threads, struct wl_
     return WL_OK;
 }
 
-/* ---- the grid -------------------------------------------------------------------------------------- */
+/* ---- the grid
+ * -------------------------------------------------------------------------------------- */
 
 /* Those of one size of file together, small first. */
 static int by_work(const void *a, const void *b)
@@ -429,7 +434,8 @@ static wl_status run_all(struct run *r, struct wl_error *err)
     return WL_OK;
 }
 
-/* ---- the framework --------------------------------------------------------------------------------- */
+/* ---- the framework
+ * --------------------------------------------------------------------------------- */
 
 static wl_status start(struct wl_bench *b, struct wl_ort *ort, struct wl_error *err)
 {
@@ -498,8 +504,8 @@ static wl_status run_cost(struct run *r, struct wl_error *err)
     return measure_profile_cost(r, ((struct cost_run *)(void *)r)->threads, err);
 }
 
-wl_status wl_ort_profile_cost(struct wl_ort *o, const char *folder, int32_t threads,
-                              double *cost_s, struct wl_error *err)
+wl_status wl_ort_profile_cost(struct wl_ort *o, const char *folder, int32_t threads, double *cost_s,
+                              struct wl_error *err)
 {
     struct cost_run c = {.run = {.ort = *o}, .threads = threads};
     WL_TRY(run_from(&c.run, folder, err, run_cost));

@@ -6,11 +6,11 @@
 #include "ort.h"
 
 /*
- * What profiling adds to each kernel at this thread count: a chain of trivial kernels with profiling
- * against one without. Files are made in `folder`.
+ * What profiling adds to each kernel at this thread count: a chain of trivial kernels with
+ * profiling against one without. Files are made in `folder`.
  */
-wl_status wl_ort_profile_cost(struct wl_ort *o, const char *folder, int32_t threads,
-                              double *cost_s, struct wl_error *err) WL_MUST_CHECK;
+wl_status wl_ort_profile_cost(struct wl_ort *o, const char *folder, int32_t threads, double *cost_s,
+                              struct wl_error *err) WL_MUST_CHECK;
 /* A kernel's time less that; a third of what the profile says is always left. */
 double wl_ort_without_profile(double time_s, double cost_s);
 

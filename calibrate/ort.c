@@ -13,7 +13,8 @@
 
 extern char **environ;
 
-/* ---- the process ------------------------------------------------------------------------------- */
+/* ---- the process -------------------------------------------------------------------------------
+ */
 
 static wl_status spawn(struct wl_ort *o, const char *interpreter, int child_in, int child_out,
                        int own_in, int own_out)
@@ -130,7 +131,8 @@ wl_status wl_ort_open(struct wl_ort *o, const char *interpreter, const char *too
     return status;
 }
 
-/* ---- one model --------------------------------------------------------------------------------- */
+/* ---- one model ---------------------------------------------------------------------------------
+ */
 
 static bool send_job(struct wl_ort *o, const struct wl_ort_job *job)
 {
@@ -159,8 +161,7 @@ static const char *keep(struct wl_arena *arena, const char *s)
 
 static void read_shape(const cJSON *node, struct wl_ort_kernel *k)
 {
-    const cJSON *first =
-        cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(node, "input"), 0);
+    const cJSON *first = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(node, "input"), 0);
     const cJSON *dim = NULL;
     k->elements = 1;
     k->columns = 1;
@@ -171,8 +172,8 @@ static void read_shape(const cJSON *node, struct wl_ort_kernel *k)
     }
 }
 
-static wl_status read_kernels(const cJSON *nodes, struct wl_arena *arena,
-                              struct wl_ort_result *out, struct wl_error *err)
+static wl_status read_kernels(const cJSON *nodes, struct wl_arena *arena, struct wl_ort_result *out,
+                              struct wl_error *err)
 {
     out->kernels = WL_ARRAY(arena, struct wl_ort_kernel, cJSON_GetArraySize(nodes));
     WL_TRY_PTR(out->kernels, err);

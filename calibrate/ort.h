@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ort: ONNX Runtime at the other end of a pipe: tools/ort/bench.mjs in Node.js runs models and tells
- * wall times and the profile of each kernel. Another script with the same lines (tools/pytorch) works
- * in the same way.
+ * ort: ONNX Runtime at the other end of a pipe: tools/ort/bench.mjs in Node.js runs models and
+ * tells wall times and the profile of each kernel. Another script with the same lines
+ * (tools/pytorch) works in the same way.
  */
 #ifndef WL_ORT_H
 #define WL_ORT_H
@@ -67,12 +67,13 @@ wl_status wl_ort_run(struct wl_ort *o, const struct wl_ort_job *job, struct wl_a
 void wl_ort_close(struct wl_ort *o);
 
 /*
- * A profile that ONNX Runtime wrote elsewhere. IO, PARSE, INVALID (no inference in it). Kernels have
- * no `node`.
+ * A profile that ONNX Runtime wrote elsewhere. IO, PARSE, INVALID (no inference in it). Kernels
+ * have no `node`.
  */
 wl_status wl_ort_profile_read(const char *path, struct wl_arena *arena, struct wl_ort_result *out,
                               struct wl_error *err) WL_MUST_CHECK;
-/* The longest name that is `known` among the kernel's own and it without the optimizer's endings. */
+/* The longest name that is `known` among the kernel's own and it without the optimizer's endings.
+ */
 const char *wl_ort_trace_name(const char *kernel, bool (*known)(void *user, const char *name),
                               void *user, struct wl_arena *arena);
 

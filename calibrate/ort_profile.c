@@ -98,10 +98,10 @@ static wl_status read_kernel(const cJSON *first, struct wl_arena *arena, double 
         }
     }
     const char *op = text(cJSON_GetObjectItemCaseSensitive(first, "args"), "op_name");
-    *out = (struct wl_ort_kernel){.name = wl_arena_strndup(arena, name, len),
-                                  .op = wl_arena_strndup(arena, op == NULL ? "" : op,
-                                                         op == NULL ? 0 : strlen(op)),
-                                  .runs = count};
+    *out = (struct wl_ort_kernel){
+        .name = wl_arena_strndup(arena, name, len),
+        .op = wl_arena_strndup(arena, op == NULL ? "" : op, op == NULL ? 0 : strlen(op)),
+        .runs = count};
     WL_TRY_PTR(out->name, err);
     WL_TRY_PTR(out->op, err);
     out->time_s = middle(times, count);
@@ -121,8 +121,8 @@ static bool seen(const struct wl_ort_result *r, const cJSON *event, size_t len)
     return false;
 }
 
-static wl_status read_events(const cJSON *events, struct wl_arena *arena,
-                             struct wl_ort_result *out, struct wl_error *err)
+static wl_status read_events(const cJSON *events, struct wl_arena *arena, struct wl_ort_result *out,
+                             struct wl_error *err)
 {
     int32_t count = cJSON_GetArraySize(events);
     double *times = WL_ARRAY(arena, double, count + 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cli/cmd_calibrate.c: wattline calibrate. Measures kernels of a framework on this host and writes a
- * calibration beside the host's spec.json, where analyses with --hw host find it.
+ * cli/cmd_calibrate.c: wattline calibrate. Measures kernels of a framework on this host and writes
+ * a calibration beside the host's spec.json, where analyses with --hw host find it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -25,7 +25,8 @@ struct calibrate {
     bool list, quiet;
 };
 
-/* ---- options ----------------------------------------------------------------------------------- */
+/* ---- options -----------------------------------------------------------------------------------
+ */
 
 static wl_status set_framework(void *target, const char *value, struct wl_error *err)
 {
@@ -48,8 +49,7 @@ static wl_status set_threads(void *target, const char *value, struct wl_error *e
         size_t len = strcspn(s, ",");
         (void)snprintf(one, sizeof(one), "%.*s", (int)(len < 15 ? len : 15), s);
         WL_TRY(wl_cli_parse_int("--threads", one, 1, 1024, &n, err));
-        bool ascending =
-            c->bench.thread_count == 0 || n > c->threads[c->bench.thread_count - 1];
+        bool ascending = c->bench.thread_count == 0 || n > c->threads[c->bench.thread_count - 1];
         if (!ascending || c->bench.thread_count == THREADS_MAX) {
             return wl_fail(err, WL_ERR_USAGE, "--threads",
                            "\"%.40s\" is no ascending list of at most %d; for example 1,2,4", value,
@@ -139,7 +139,8 @@ static const struct wl_option options[] = {
     {NULL, NULL, NULL, NULL},
 };
 
-/* ---- progress ---------------------------------------------------------------------------------- */
+/* ---- progress ----------------------------------------------------------------------------------
+ */
 
 static void show_progress(void *user, double share, const char *what)
 {
@@ -161,7 +162,8 @@ static void end_progress(const struct calibrate *c)
     }
 }
 
-/* ---- the run ----------------------------------------------------------------------------------- */
+/* ---- the run -----------------------------------------------------------------------------------
+ */
 
 /* Of this host's own: where it lies, its name as people know it, its clock under load. */
 struct host {
@@ -248,8 +250,7 @@ static wl_status write_file(struct calibrate *c, struct wl_bench *b, const struc
     if (c->output != NULL) {
         return wl_cli_output(c->output, text, err);
     }
-    const char *path =
-        wl_arena_printf(&c->arena, "%s/%s", h->folder, wl_bench_file_name(b, id));
+    const char *path = wl_arena_printf(&c->arena, "%s/%s", h->folder, wl_bench_file_name(b, id));
     const char *draft = path == NULL ? NULL : wl_arena_printf(&c->arena, "%s.new", path);
     WL_TRY_PTR(draft, err);
     WL_TRY(wl_cli_output(draft, text, err));
@@ -314,9 +315,8 @@ static wl_status run(struct calibrate *c, struct wl_error *err)
         c->bench.progress = show_progress;
     }
     WL_TRY(make_folders(h.folder, err));
-    const char *partial =
-        wl_arena_printf(&c->arena, "%s/%s%s.partial", h.folder, c->framework,
-                        c->bench.quick ? "-quick" : "");
+    const char *partial = wl_arena_printf(&c->arena, "%s/%s%s.partial", h.folder, c->framework,
+                                          c->bench.quick ? "-quick" : "");
     WL_TRY_PTR(partial, err);
     WL_TRY(wl_bench_open(&b, &c->bench, c->framework, partial, err));
     wl_status status = run_bench(c, &b, &h, err);
@@ -337,9 +337,9 @@ static wl_status list(struct calibrate *c, struct wl_error *err)
         struct wl_error why = {0};
         WL_TRY(wl_bench_open(&b, &c->bench, f->name, NULL, err));
         wl_status status = f->probe(&b, &why);
-        printf("%-12s %s\n%-12s %s%s\n", f->name, f->what, "",
-               status == WL_OK ? "here: " : "not here: ",
-               status == WL_OK ? b.version : why.message);
+        printf(
+            "%-12s %s\n%-12s %s%s\n", f->name, f->what, "",
+            status == WL_OK ? "here: " : "not here: ", status == WL_OK ? b.version : why.message);
         wl_bench_close(&b);
     }
     return WL_OK;
@@ -355,11 +355,12 @@ int wl_cmd_calibrate(int argc, char **argv)
     const struct wl_cli_parse parse = {
         .command = "calibrate",
         .synopsis = "[--framework NAME] [options]",
-        .summary = "Measures kernels on this host and writes a calibration, which analyses with --hw "
-                   "host use.\nRun wattline hw detect first. An interrupted run continues where it "
-                   "stopped. For example:\n"
-                   "  wattline calibrate                          ONNX Runtime, some five minutes\n"
-                   "  wattline calibrate --framework onednn --quick",
+        .summary =
+            "Measures kernels on this host and writes a calibration, which analyses with --hw "
+            "host use.\nRun wattline hw detect first. An interrupted run continues where it "
+            "stopped. For example:\n"
+            "  wattline calibrate                          ONNX Runtime, some five minutes\n"
+            "  wattline calibrate --framework onednn --quick",
         .tables = tables,
         .target = &c,
         .positional_min = 0,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cli/cmd_validate.c: wattline validate. Predicts, runs the real thing on this host, and sets the two
- * side by side, per model and per kernel.
+ * cli/cmd_validate.c: wattline validate. Predicts, runs the real thing on this host, and sets the
+ * two side by side, per model and per kernel.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,7 +46,8 @@ static struct validate *self(void *target)
     return target;
 }
 
-/* ---- options ----------------------------------------------------------------------------------- */
+/* ---- options -----------------------------------------------------------------------------------
+ */
 
 static wl_status set_list(const char *option, const char *value, int64_t out[LIST_MAX],
                           int32_t *count, struct wl_error *err)
@@ -131,8 +132,10 @@ static wl_status set_seconds(void *t, const char *value, struct wl_error *err)
     self(t)->seconds = strtod(value, &end);
     bool good = end != value && *end == '\0' && self(t)->seconds > 0 && self(t)->seconds <= 600;
     return good ? WL_OK
-                : wl_fail(err, WL_ERR_USAGE, "--seconds", "\"%.40s\" is no number of seconds up to "
-                          "600", value);
+                : wl_fail(err, WL_ERR_USAGE, "--seconds",
+                          "\"%.40s\" is no number of seconds up to "
+                          "600",
+                          value);
 }
 
 static wl_status set_save(void *t, const char *value, struct wl_error *err)
@@ -152,15 +155,15 @@ static const struct wl_option options[] = {
     {"calibration", "K=V,..", "as for analyze; none: specification alone", set_calibration},
     {"view", "V", "summary, layers (every kernel, predicted and measured)", set_view},
     {"seconds", "S", "of timed runs per point, at least (default 0.5)", set_seconds},
-    {"import", "PROFILE", "take times from an ONNX Runtime profile instead of running",
-     set_import},
+    {"import", "PROFILE", "take times from an ONNX Runtime profile instead of running", set_import},
     {"save", NULL, "keep the errors in the calibration: results then carry them", set_save},
     {"node-modules", "DIR", "folder that holds onnxruntime-node (also WATTLINE_NODE_MODULES)",
      set_modules},
     {NULL, NULL, NULL, NULL},
 };
 
-/* ---- kernels ------------------------------------------------------------------------------------ */
+/* ---- kernels ------------------------------------------------------------------------------------
+ */
 
 static int32_t node_by_name(const struct wl_graph *g, const char *name)
 {
@@ -210,7 +213,8 @@ static wl_status match_kernels(struct validate *s, const struct wl_result *r,
     return WL_OK;
 }
 
-/* ---- one point ----------------------------------------------------------------------------------- */
+/* ---- one point
+ * ----------------------------------------------------------------------------------- */
 
 static int by_value(const void *a, const void *b)
 {
@@ -252,8 +256,8 @@ static wl_status import(struct validate *s, struct wl_cli_run *run, struct wl_va
     struct wl_ort_result result;
     WL_TRY(wl_ort_profile_read(s->import, &s->v.arena, &result, err));
     for (int32_t i = 0; i < result.kernel_count; i++) {
-        result.kernels[i].node = wl_ort_trace_name(result.kernels[i].name, is_node,
-                                                   &run->model.graph, &s->v.arena);
+        result.kernels[i].node =
+            wl_ort_trace_name(result.kernels[i].name, is_node, &run->model.graph, &s->v.arena);
     }
     p->measured_s = median(result.wall_s, result.wall_count);
     return match_kernels(s, &run->result, &result, p, err);
@@ -300,8 +304,8 @@ static struct wl_validate_point *point_new(struct validate *s, struct wl_error *
 }
 
 /*
- * Sizes, branches and trip counts that depend on data: the bound that is predicted is not what random
- * data lead to, so that the point says nothing of the prediction.
+ * Sizes, branches and trip counts that depend on data: the bound that is predicted is not what
+ * random data lead to, so that the point says nothing of the prediction.
  */
 static const char *depends_on_data(const struct wl_diag_list *diags)
 {
@@ -393,7 +397,8 @@ static wl_status one_model(struct validate *s, const char *name, struct wl_error
     return status;
 }
 
-/* ---- the run -------------------------------------------------------------------------------------- */
+/* ---- the run
+ * -------------------------------------------------------------------------------------- */
 
 static wl_status all_models(struct validate *s, char **models, int32_t count, struct wl_error *err)
 {
@@ -476,8 +481,7 @@ static wl_status validate(struct validate *s, char **models, int32_t count, stru
         return wl_fail(err, WL_ERR_USAGE, "--import",
                        "is of one model at one batch and thread count; give one of each");
     }
-    WL_TRY(s->import != NULL ? one_import(s, models[0], err)
-                             : run_models(s, models, count, err));
+    WL_TRY(s->import != NULL ? one_import(s, models[0], err) : run_models(s, models, count, err));
     if (!s->a.quiet && isatty(STDERR_FILENO) != 0) {
         (void)fprintf(stderr, "\r%78s\r", "");
     }

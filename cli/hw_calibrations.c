@@ -276,8 +276,7 @@ static void list_csv(const struct collected *all, struct wl_buf *out)
             wl_cli_csv_cell(out, false, e->operation);
             wl_buf_printf(out, ",%s,%.0f,%.0f,%.17g,%s,%.17g,%.17g,%.17g",
                           wl_precision_name(e->precision), e->sizes.m, e->sizes.n, e->sizes.k,
-                          e->supported ? "true" : "false", e->time_s, e->ops_per_s,
-                          e->bytes_per_s);
+                          e->supported ? "true" : "false", e->time_s, e->ops_per_s, e->bytes_per_s);
             wl_cli_csv_cell(out, false, e->reason == NULL ? "" : e->reason);
             wl_buf_puts(out, "\r\n");
         }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* validate_cli.h: predictions held against runs on this host: one point per model, batch, threads. */
+/* validate_cli.h: predictions held against runs on this host: one point per model, batch, threads.
+ */
 #ifndef WL_VALIDATE_CLI_H
 #define WL_VALIDATE_CLI_H
 
@@ -19,8 +20,9 @@ struct wl_validate_point {
     int64_t batch;
     int32_t threads;
     double measured_s, predicted_s;
-    const char *failure;  /* why it did not run; NULL when it did */
-    const char *excluded; /* why it ran but does not count: its work depends on the data; else NULL */
+    const char *failure; /* why it did not run; NULL when it did */
+    const char
+        *excluded; /* why it ran but does not count: its work depends on the data; else NULL */
     struct wl_validate_kernel *kernels;
     int32_t kernel_count;
     double unmatched_s; /* of the profile: kernels that no subgraph claims, reorders and views */

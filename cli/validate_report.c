@@ -9,10 +9,11 @@
 #include "validate_cli.h"
 
 #define WORST 12
-#define NEAR 0.12 /* the share of points within it is reported */
+#define NEAR 0.12   /* the share of points within it is reported */
 #define COVERED 1.5 /* doublings: further away the sizes calibrated are to blame */
 
-/* ---- errors ------------------------------------------------------------------------------------- */
+/* ---- errors -------------------------------------------------------------------------------------
+ */
 
 static double error_of(double predicted_s, double measured_s)
 {
@@ -77,8 +78,7 @@ static void collect_kernel(void *user, const struct wl_validate_point *p,
 {
     struct collect *c = user;
     (void)p;
-    if (c->operation == NULL ||
-        (k->operation != NULL && strcmp(k->operation, c->operation) == 0)) {
+    if (c->operation == NULL || (k->operation != NULL && strcmp(k->operation, c->operation) == 0)) {
         if (c->errors != NULL) {
             c->errors[c->count] = fabs(error_of(k->predicted_s, k->measured_s));
         }
@@ -113,7 +113,8 @@ struct wl_validate_errors wl_validate_errors(struct wl_validation *v, bool kerne
     return summary(errors, count);
 }
 
-/* ---- text --------------------------------------------------------------------------------------- */
+/* ---- text ---------------------------------------------------------------------------------------
+ */
 
 #define CELL 40
 
@@ -193,7 +194,8 @@ static void take_worst(void *user, const struct wl_validate_point *p,
     int32_t at = w->count;
     if (w->limit >= 0) {
         double off = seconds_off(k) / p->measured_s;
-        while (at > 0 && seconds_off(w->items[at - 1].kernel) / w->items[at - 1].point->measured_s < off) {
+        while (at > 0 &&
+               seconds_off(w->items[at - 1].kernel) / w->items[at - 1].point->measured_s < off) {
             at--;
         }
         if (at >= w->limit) {
@@ -210,8 +212,8 @@ static void take_worst(void *user, const struct wl_validate_point *p,
 static wl_status kernels_table(struct wl_validation *v, int32_t limit, struct wl_buf *out,
                                struct wl_error *err)
 {
-    static const char *const headings[] = {"kernel",    "pattern", "of", "measured", "predicted",
-                                           "error",     "of model", "because of"};
+    static const char *const headings[] = {"kernel",    "pattern", "of",       "measured",
+                                           "predicted", "error",   "of model", "because of"};
     int32_t capacity = limit >= 0 ? limit + 1 : wl_validate_errors(v, true).count;
     struct worst_list w = {.limit = limit};
     struct wl_table t;
@@ -265,7 +267,8 @@ wl_status wl_validate_text(struct wl_validation *v, struct wl_buf *out, struct w
     return kernels_table(v, v->layers ? -1 : WORST, out, err);
 }
 
-/* ---- JSON --------------------------------------------------------------------------------------- */
+/* ---- JSON ---------------------------------------------------------------------------------------
+ */
 
 static void kernel_json(void *user, const struct wl_validate_point *p,
                         const struct wl_validate_kernel *k)
@@ -334,7 +337,8 @@ void wl_validate_json(struct wl_validation *v, struct wl_buf *out)
     wl_json_end(&e);
 }
 
-/* ---- into the calibration ------------------------------------------------------------------------ */
+/* ---- into the calibration
+ * ------------------------------------------------------------------------ */
 
 static bool add_band(cJSON *bands, struct wl_validation *v, const char *operation)
 {
@@ -380,7 +384,10 @@ static void print_members(const cJSON *json, struct wl_buf *out)
             cJSON_free(text);
         }
         char *text = list ? NULL : cJSON_PrintUnformatted(member);
-        wl_buf_printf(out, "%s%s\n", list ? "\n  ]" : text == NULL ? "null" : text,
+        wl_buf_printf(out, "%s%s\n",
+                      list           ? "\n  ]"
+                      : text == NULL ? "null"
+                                     : text,
                       member->next != NULL ? "," : "");
         cJSON_free(text);
     }

@@ -155,9 +155,10 @@ static void check_entry(struct wl_problems *p, const struct entry_file *e, int32
         return;
     }
     if (strspn(e->operation, "abcdefghijklmnopqrstuvwxyz0123456789_+") != strlen(e->operation)) {
-        wl_problem_add(p, false, path,
-                       "operation \"%.32s\" is no name; lower-case letters, digits, _ and + would be",
-                       e->operation);
+        wl_problem_add(
+            p, false, path,
+            "operation \"%.32s\" is no name; lower-case letters, digits, _ and + would be",
+            e->operation);
     }
     if (!one_of(precisions, e->precision)) {
         wl_problem_add(p, false, path,
@@ -175,8 +176,7 @@ static void check_entry(struct wl_problems *p, const struct entry_file *e, int32
         return;
     }
     if (!e->ops_per_s.given && !e->bytes_per_s.given && !e->time_s.given) {
-        wl_problem_add(p, false, path,
-                       "has no figure; time_s, ops_per_s or bytes_per_s is needed");
+        wl_problem_add(p, false, path, "has no figure; time_s, ops_per_s or bytes_per_s is needed");
     }
     double ops = counted_ops(e);
     if (ops > 0 && e->ops_per_s.given && e->time_s.given) {
@@ -223,19 +223,18 @@ static double or_one(struct wl_num n)
 
 static struct wl_kernel_sizes convert_sizes(const struct entry_file *e)
 {
-    return (struct wl_kernel_sizes){.groups = or_one(e->groups),
-                                    .m = or_one(e->m),
-                                    .n = or_one(e->n),
-                                    .k = or_one(e->k),
-                                    .window = or_one(e->window),
-                                    .stride = or_one(e->stride),
-                                    .width = or_one(e->width),
-                                    .operands = e->operands.value,
-                                    .bytes = e->bytes.given
-                                                 ? e->bytes.value
-                                                 : e->bytes_per_s.value * e->time_s.value,
-                                    .cold_bytes = e->cold_bytes.value,
-                                    .reuse_bytes = e->reuse_bytes.value};
+    return (struct wl_kernel_sizes){
+        .groups = or_one(e->groups),
+        .m = or_one(e->m),
+        .n = or_one(e->n),
+        .k = or_one(e->k),
+        .window = or_one(e->window),
+        .stride = or_one(e->stride),
+        .width = or_one(e->width),
+        .operands = e->operands.value,
+        .bytes = e->bytes.given ? e->bytes.value : e->bytes_per_s.value * e->time_s.value,
+        .cold_bytes = e->cold_bytes.value,
+        .reuse_bytes = e->reuse_bytes.value};
 }
 
 /* Rates that the file leaves to its sizes: operations of products, bytes of everything. */

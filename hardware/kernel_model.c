@@ -3,31 +3,32 @@
  * hardware/kernel_model.c: how long a kernel takes, from a calibration's entries. One table per
  * operation, precision and thread count. In each:
  *
- *   base      t0 = c + 2 G M N K / R + bytes / B. The three figures (fixed cost, rate, bandwidth) are
- *             those with the least sum of squared relative errors over the table's entries, none below
+ *   base      t0 = c + 2 G M N K / R + bytes / B. The three figures (fixed cost, rate, bandwidth)
+ * are those with the least sum of squared relative errors over the table's entries, none below
  *             zero: a least-squares roofline that adds up instead of taking the maximum (Hockney's
  *             t = t0 + n / r, with two kinds of n).
- *   residual  ln(time / t0) of a size is a weighted linear regression over the nearest entries, sizes
- *             as log2 (locally weighted regression: Cleveland, 1979), slopes held small by a ridge, so
+ *   residual  ln(time / t0) of a size is a weighted linear regression over the nearest entries,
+ * sizes as log2 (locally weighted regression: Cleveland, 1979), slopes held small by a ridge, so
  *             that it falls back to a weighted mean where entries are few.
  *
- * Coldness is the share of bytes that come from far (weights, inputs of the model) x log2 of the bytes
- * touched since they were last used: whether a cache still holds them.
+ * Coldness is the share of bytes that come from far (weights, inputs of the model) x log2 of the
+ * bytes touched since they were last used: whether a cache still holds them.
  *
- * So a size that was measured comes back nearly as measured, one between is interpolated log-log, and
- * one far outside keeps the rate of the edge. Thread counts are interpolated in the same logarithms.
+ * So a size that was measured comes back nearly as measured, one between is interpolated log-log,
+ * and one far outside keeps the rate of the edge. Thread counts are interpolated in the same
+ * logarithms.
  */
 #include <math.h>
 #include <string.h>
 
 #include "registry_priv.h"
 
-#define SIZES 9      /* groups, m, n, k, window, stride, width, operands, coldness */
-#define NEAREST 12   /* entries that take part in one regression */
-#define RIDGE 0.35   /* weight of the prior that slopes are zero */
+#define SIZES 9        /* groups, m, n, k, window, stride, width, operands, coldness */
+#define NEAREST 12     /* entries that take part in one regression */
+#define RIDGE 0.35     /* weight of the prior that slopes are zero */
 #define SOFTENING 0.02 /* squared distance below which entries count alike */
 #define WARM_BYTES 1e6 /* reuse distance up to which weights stay near */
-#define MARGIN 0.15  /* how far a regression may leave the range of the entries it rests on */
+#define MARGIN 0.15    /* how far a regression may leave the range of the entries it rests on */
 
 struct point {
     double x[SIZES]; /* log2 of the sizes */
@@ -61,7 +62,8 @@ static void features(const struct wl_kernel_sizes *s, double x[SIZES])
         x[i] = log2_of(raw[i]);
     }
     x[SIZES - 2] = 2 * log2_of(1 + s->operands);
-    x[SIZES - 1] = s->bytes > 0 ? s->cold_bytes / s->bytes * log2_of(s->reuse_bytes / WARM_BYTES) : 0;
+    x[SIZES - 1] =
+        s->bytes > 0 ? s->cold_bytes / s->bytes * log2_of(s->reuse_bytes / WARM_BYTES) : 0;
 }
 
 static double ops_of(const struct wl_kernel_sizes *s)
@@ -186,7 +188,8 @@ static double base_s(const struct table *t, const struct wl_kernel_sizes *s)
     return t->fixed_s + t->s_per_op * ops_of(s) + t->s_per_byte * s->bytes;
 }
 
-/* ---- building --------------------------------------------------------------------------------- */
+/* ---- building ---------------------------------------------------------------------------------
+ */
 
 static bool belongs(const struct table *t, const struct wl_calibration_entry *e)
 {
@@ -256,7 +259,8 @@ wl_status wl_kernel_model_build(struct wl_arena *arena, struct wl_calibration *c
     return WL_OK;
 }
 
-/* ---- look-up ---------------------------------------------------------------------------------- */
+/* ---- look-up ----------------------------------------------------------------------------------
+ */
 
 struct near {
     const struct point *point;
@@ -351,7 +355,7 @@ double wl_calibration_seconds(const struct wl_calibration *c, const char *operat
     if (below == NULL || above == NULL || below == above || below->threads < 1) {
         return low > 0 ? low : high;
     }
-    double share = log2((double)threads / below->threads) /
-                   log2((double)above->threads / below->threads);
+    double share =
+        log2((double)threads / below->threads) / log2((double)above->threads / below->threads);
     return low * pow(high / low, share);
 }

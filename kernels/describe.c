@@ -2,8 +2,8 @@
 /*
  * kernels/describe.c: names of kernels, and the walk over the subgraphs in execution order.
  *
- * A product is named by how libraries execute it (the path through their code), anything else by the
- * subgraph's pattern. Each name is followed by wider ones, for calibrations that measured less.
+ * A product is named by how libraries execute it (the path through their code), anything else by
+ * the subgraph's pattern. Each name is followed by wider ones, for calibrations that measured less.
  */
 #include <ctype.h>
 #include <string.h>
@@ -39,7 +39,7 @@ static void name_conv(struct namer *n, const struct wl_product *x, bool blocked,
         name_add(n, "conv_grouped");
     } else if (blocked) {
         bool pointwise = w->kernel[0] == 1 && w->kernel[1] == 1;
-        name_add(n, in < block ? "conv_image_blocked"
+        name_add(n, in < block  ? "conv_image_blocked"
                     : pointwise ? "conv_pointwise_blocked"
                                 : "conv_blocked");
     } else if (w->groups > 1) {
@@ -103,9 +103,8 @@ static const char *stream_name(const struct wl_graph *g, const struct wl_subgrap
     return wl_arena_strndup(arena, s->pattern, first);
 }
 
-static wl_status name_stream(struct namer *n, const struct wl_graph *g,
-                             const struct wl_subgraph *s, bool blocked, struct wl_arena *arena,
-                             struct wl_error *err)
+static wl_status name_stream(struct namer *n, const struct wl_graph *g, const struct wl_subgraph *s,
+                             bool blocked, struct wl_arena *arena, struct wl_error *err)
 {
     const char *name = stream_name(g, s, arena);
     WL_TRY_PTR(name, err);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * kernels: what a runtime's kernel for a subgraph is, in the words of a calibration: the operation's
- * name, the sizes that decide how long it takes, the layout changes and views around it. The same
- * description serves both ends: a micro-model that is measured, and a network that is predicted.
+ * kernels: what a runtime's kernel for a subgraph is, in the words of a calibration: the
+ * operation's name, the sizes that decide how long it takes, the layout changes and views around
+ * it. The same description serves both ends: a micro-model that is measured, and a network that is
+ * predicted.
  */
 #ifndef WL_KERNELS_H
 #define WL_KERNELS_H
@@ -33,8 +34,9 @@ struct wl_kernels {
 /* Names of what surrounds kernels, as calibrations have them. */
 #define WL_KERNEL_REORDER_IN "reorder_input"
 #define WL_KERNEL_REORDER_OUT "reorder_output"
-#define WL_KERNEL_VIEW "view" /* one view or piece of shape arithmetic */
-#define WL_KERNEL_ELEMENTWISE "elementwise" /* the plainest kernel; what is not known goes by it */
+#define WL_KERNEL_VIEW "view"               /* one view or piece of shape arithmetic */
+#define WL_KERNEL_ELEMENTWISE "elementwise" /* the plainest kernel; what is not known goes by it   \
+                                             */
 #define WL_KERNEL_DEQUANTIZE "dequantize"
 #define WL_KERNEL_CALL "call" /* what an inference costs beside its kernels */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * kernels/sizes.c: the sizes of a kernel. Products by their matrix view; everything else by results,
- * elements per result, and the run of neighbours in memory that are treated alike:
+ * kernels/sizes.c: the sizes of a kernel. Products by their matrix view; everything else by
+ * results, elements per result, and the run of neighbours in memory that are treated alike:
  *
  *   softmax, normalisation    the row
  *   reduction                 what is reduced, where that is a run; else 1
@@ -31,8 +31,8 @@ double wl_kernels_bytes(const struct wl_graph *g, const struct wl_precision_poli
 {
     double bytes = 0;
     for (int32_t i = 0; i < count; i++) {
-        bytes += (double)operands[i].elems *
-                 wl_policy_bits(policy, &g->tensors[operands[i].tensor]) / 8;
+        bytes +=
+            (double)operands[i].elems * wl_policy_bits(policy, &g->tensors[operands[i].tensor]) / 8;
     }
     return bytes;
 }
@@ -76,7 +76,8 @@ static void product_sizes(const struct wl_product *x, const struct wl_subgraph *
     out->operands = s->input_count > 1 ? (double)s->input_count - 1 : 0;
 }
 
-/* ---- runs in memory --------------------------------------------------------------------------- */
+/* ---- runs in memory ---------------------------------------------------------------------------
+ */
 
 static const struct wl_tensor *tensor_at(const struct wl_graph *g, int32_t id)
 {
@@ -284,8 +285,7 @@ struct wl_kernel_sizes wl_kernels_sizes(const struct wl_partition *p,
     }
     double weight_bytes = wl_kernels_bytes(g, policy, s->weights, s->weight_count);
     out.bytes = wl_kernels_bytes(g, policy, s->inputs, s->input_count) +
-                wl_kernels_bytes(g, policy, s->outputs, s->output_count) +
-                weight_bytes;
+                wl_kernels_bytes(g, policy, s->outputs, s->output_count) + weight_bytes;
     out.cold_bytes = weight_bytes + fed_bytes(g, policy, s);
     return out;
 }

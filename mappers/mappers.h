@@ -77,7 +77,8 @@ struct wl_mapping {
     double level_share[WL_LEVELS_MAX]; /* (0..1] share of the level's bandwidth that it can draw */
     double dispatches;                 /* launches by the runtime */
     double barriers;                   /* parallel regions joined */
-    double measured_s; /* as a calibration has it, in place of compute and memory; 0: not measured */
+    double
+        measured_s; /* as a calibration has it, in place of compute and memory; 0: not measured */
     const char *measured_as;  /* the calibration's operation that it was taken from, else NULL */
     double measured_distance; /* doublings from the nearest size measured */
     double serial_s; /* latency that nothing overlaps: program loads, DMA start, chains of steps */

@@ -70,8 +70,7 @@ static double elements_s(const struct overlay *o, const char *operation, double 
     return elems > 0 ? look_up(o, operation, WL_PREC_FP32, &sizes, NULL) : 0;
 }
 
-static double reorder_s(const struct overlay *o, const char *operation, double bytes,
-                        double width)
+static double reorder_s(const struct overlay *o, const char *operation, double bytes, double width)
 {
     if (!(bytes > 0)) {
         return 0;

@@ -26,8 +26,7 @@ static wl_status open_script(struct wl_ort *o, const char *text, struct wl_error
 {
     char version[32];
     write_file("script", text);
-    wl_status status =
-        wl_ort_open(o, "sh", folder, "script", NULL, version, sizeof(version), err);
+    wl_status status = wl_ort_open(o, "sh", folder, "script", NULL, version, sizeof(version), err);
     if (status == WL_OK) {
         assert_string_equal(version, "7.1");
     }
@@ -82,9 +81,8 @@ static void test_refusals(void **state)
     assert_string_equal(err.message, "npm install it");
     assert_int_equal(open_script(&o, "exit 3\n", &err), WL_ERR_UNSUPPORTED);
     assert_int_equal(open_script(&o, "echo nonsense\n", &err), WL_ERR_UNSUPPORTED);
-    assert_int_equal(
-        wl_ort_open(&o, "no-such-interpreter", folder, "script", NULL, NULL, 0, &err),
-        WL_ERR_UNSUPPORTED);
+    assert_int_equal(wl_ort_open(&o, "no-such-interpreter", folder, "script", NULL, NULL, 0, &err),
+                     WL_ERR_UNSUPPORTED);
     assert_int_equal(wl_ort_open(&o, "sh", folder, "none", NULL, NULL, 0, &err),
                      WL_ERR_UNSUPPORTED);
     assert_int_equal(open_script(&o,

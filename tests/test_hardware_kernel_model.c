@@ -28,8 +28,8 @@ static void begin(struct fixture *f, const char *entries)
     struct wl_error err = {0};
     (void)snprintf(f->folder, sizeof(f->folder), "/tmp/wattline-model-XXXXXX");
     assert_non_null(mkdtemp(f->folder));
-    (void)snprintf(f->path, sizeof(f->path),
-                   "mkdir -p %s/cpu/jetson_orin_nano_cpu/calibrations", f->folder);
+    (void)snprintf(f->path, sizeof(f->path), "mkdir -p %s/cpu/jetson_orin_nano_cpu/calibrations",
+                   f->folder);
     assert_int_equal(system(f->path), 0);
     (void)snprintf(f->path, sizeof(f->path),
                    "%s/cpu/jetson_orin_nano_cpu/calibrations/7W_1000MHz_unit.json", f->folder);
@@ -56,13 +56,13 @@ static void end(struct fixture *f)
 
 static double gemm_s(const struct fixture *f, int32_t threads, double side)
 {
-    struct wl_kernel_sizes s = {.groups = 1, .m = side, .n = side, .k = side, .window = 1,
-                                .stride = 1, .width = 1};
+    struct wl_kernel_sizes s = {
+        .groups = 1, .m = side, .n = side, .k = side, .window = 1, .stride = 1, .width = 1};
     return wl_calibration_seconds(f->c, "gemm", WL_PREC_FP32, threads, &s, NULL);
 }
 
 #define GEMM(threads, side, time)                                                                  \
-    "{\"operation\": \"gemm\", \"precision\": \"fp32\", \"threads\": " #threads ", \"m\": " #side   \
+    "{\"operation\": \"gemm\", \"precision\": \"fp32\", \"threads\": " #threads ", \"m\": " #side  \
     ", \"n\": " #side ", \"k\": " #side ", \"time_s\": " #time "}"
 
 static void near(double got, double want, double share)
@@ -77,8 +77,8 @@ static void test_constant_rate(void **state)
 {
     (void)state;
     struct fixture f;
-    begin(&f, GEMM(1, 100, 2e-3) "," GEMM(1, 200, 16e-3) "," GEMM(1, 400, 128e-3) ","
-              GEMM(1, 800, 1.024));
+    begin(&f, GEMM(1, 100, 2e-3) "," GEMM(1, 200, 16e-3) "," GEMM(1, 400, 128e-3) "," GEMM(1, 800,
+                                                                                           1.024));
     near(gemm_s(&f, 1, 200), 16e-3, 1e-6);
     near(gemm_s(&f, 1, 283), 2 * 283.0 * 283 * 283 / 1e9, 1e-6);
     near(gemm_s(&f, 1, 3200), 65.536, 1e-6);
@@ -91,8 +91,8 @@ static void test_between(void **state)
 {
     (void)state;
     struct fixture f;
-    begin(&f, GEMM(1, 100, 2e-3) "," GEMM(1, 200, 16e-3) "," GEMM(1, 400, 256e-3) ","
-              GEMM(1, 800, 2.048));
+    begin(&f, GEMM(1, 100, 2e-3) "," GEMM(1, 200, 16e-3) "," GEMM(1, 400, 256e-3) "," GEMM(1, 800,
+                                                                                           2.048));
     near(gemm_s(&f, 1, 200), 16e-3, 0.15);
     near(gemm_s(&f, 1, 400), 256e-3, 0.15);
     double rate = 2 * 283.0 * 283 * 283 / gemm_s(&f, 1, 283);
@@ -117,8 +117,8 @@ static void test_absent(void **state)
     (void)state;
     struct fixture f;
     double distance = 0;
-    struct wl_kernel_sizes s = {.groups = 4, .m = 100, .n = 100, .k = 200, .window = 1,
-                                .stride = 1, .width = 1};
+    struct wl_kernel_sizes s = {
+        .groups = 4, .m = 100, .n = 100, .k = 200, .window = 1, .stride = 1, .width = 1};
     begin(&f, GEMM(1, 100, 2e-3));
     assert_true(wl_calibration_seconds(f.c, "softmax", WL_PREC_FP32, 1, &s, NULL) == 0);
     assert_true(wl_calibration_seconds(f.c, "gemm", WL_PREC_FP16, 1, &s, NULL) == 0);

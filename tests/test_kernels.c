@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How a runtime's kernels are named and sized, and what layout changes they cause: small graphs, all
- * figures worked by hand. Blocks are of 16 channels.
+ * How a runtime's kernels are named and sized, and what layout changes they cause: small graphs,
+ * all figures worked by hand. Blocks are of 16 channels.
  */
 #include <unistd.h>
 
@@ -241,16 +241,16 @@ static void test_halton(void **state)
     (void)state;
     assert_true(wl_micro_halton(0, 2) == 0.5 && wl_micro_halton(1, 2) == 0.25 &&
                 wl_micro_halton(2, 2) == 0.75 && wl_micro_halton(3, 2) == 0.125);
-    assert_int_equal(wl_micro_spread(0, 2, 4, 64, 1), 16); /* halfway between the logarithms */
+    assert_int_equal(wl_micro_spread(0, 2, 4, 64, 1), 16);  /* halfway between the logarithms */
     assert_int_equal(wl_micro_spread(1, 2, 4, 64, 16), 16); /* 8, at least one step */
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_chain),      cmocka_unit_test(test_residual),
+        cmocka_unit_test(test_chain),          cmocka_unit_test(test_residual),
         cmocka_unit_test(test_rows_of_pixels), cmocka_unit_test(test_streams),
-        cmocka_unit_test(test_recurrence), cmocka_unit_test(test_grid),
+        cmocka_unit_test(test_recurrence),     cmocka_unit_test(test_grid),
         cmocka_unit_test(test_halton),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
