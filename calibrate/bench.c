@@ -72,6 +72,29 @@ bool wl_bench_has(const struct wl_bench *b, const char *operation, enum wl_preci
     return false;
 }
 
+const struct wl_bench_row *wl_bench_find(const struct wl_bench *b, const char *operation,
+                                         int32_t threads)
+{
+    for (int32_t i = 0; i < b->row_count; i++) {
+        if (b->rows[i].threads == threads && strcmp(b->rows[i].operation, operation) == 0) {
+            return &b->rows[i];
+        }
+    }
+    return NULL;
+}
+
+void wl_bench_scale(struct wl_bench *b, int32_t threads, double factor)
+{
+    for (int32_t i = 0; i < b->row_count; i++) {
+        struct wl_bench_row *r = &b->rows[i];
+        if (r->threads == threads) {
+            r->time_s *= factor;
+            r->min_s *= factor;
+            r->max_s *= factor;
+        }
+    }
+}
+
 static wl_status keep(struct wl_bench *b, const struct wl_bench_row *row, struct wl_error *err)
 {
     void *items = b->rows;

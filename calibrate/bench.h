@@ -67,6 +67,11 @@ wl_status wl_bench_open(struct wl_bench *b, const struct wl_bench_options *optio
 void wl_bench_close(struct wl_bench *b);
 bool wl_bench_has(const struct wl_bench *b, const char *operation, enum wl_precision precision,
                   int32_t threads, const struct wl_kernel_sizes *sizes);
+/* The first row of an operation at a thread count, or NULL. */
+const struct wl_bench_row *wl_bench_find(const struct wl_bench *b, const char *operation,
+                                         int32_t threads);
+/* Multiplies all times at a thread count. */
+void wl_bench_scale(struct wl_bench *b, int32_t threads, double factor);
 /* Copies the row and appends it to the partial file. */
 wl_status wl_bench_add(struct wl_bench *b, const struct wl_bench_row *row,
                        struct wl_error *err) WL_MUST_CHECK;

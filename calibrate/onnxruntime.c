@@ -25,6 +25,7 @@
 #define PACK_CELLS 40
 #define TRIES 8 /* of each design wanted: those too large are passed over */
 #define VIEWS_MAX 512
+#define REFERENCE_SECONDS 0.02
 #define CHAIN 200      /* kernels of the trivial chain */
 #define TRIVIAL 16     /* elements */
 #define PLAINEST "neg" /* stands for kernels that have no rows of their own */
@@ -46,11 +47,13 @@ struct run {
     const char *graph_path, *model_path;
     double view_s[VIEWS_MAX]; /* views seen at the thread count that runs */
     int32_t view_count;
+    double speed_factor; /* what brings times of this file to the speed of the rows */
+    double *reference_s; /* of each file at the thread count that runs */
+    int32_t reference_count;
     double profile_cost_s; /* per kernel, at the thread count that runs */
 };
 
-/* ---- one file -----------------------------------------------------------------------------------
- */
+/* ---- one file -------------------------------------------------------------------------------- */
 
 /* What wattline makes of a file: the kernels that its rows are named after. */
 struct analysed {
@@ -110,8 +113,7 @@ static wl_status execute(struct run *r, int32_t threads, bool wall, struct wl_or
     return wl_ort_run(&r->ort, &job, &r->scratch, out, err);
 }
 
-/* ---- rows
- * ---------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 static struct wl_bench_row plain_row(const char *operation, int32_t threads)
 {
@@ -129,9 +131,9 @@ double wl_ort_without_profile(double time_s, double cost_s)
 
 static void add_times(const struct run *r, struct wl_bench_row *row, const struct wl_ort_kernel *k)
 {
-    row->time_s += wl_ort_without_profile(k->time_s, r->profile_cost_s);
-    row->min_s += wl_ort_without_profile(k->min_s, r->profile_cost_s);
-    row->max_s += wl_ort_without_profile(k->max_s, r->profile_cost_s);
+    row->time_s += r->speed_factor * wl_ort_without_profile(k->time_s, r->profile_cost_s);
+    row->min_s += r->speed_factor * wl_ort_without_profile(k->min_s, r->profile_cost_s);
+    row->max_s += r->speed_factor * wl_ort_without_profile(k->max_s, r->profile_cost_s);
     row->runs = k->runs;
 }
 
@@ -255,8 +257,7 @@ static bool all_known(const struct run *r, const struct analysed *a, int32_t thr
     return true;
 }
 
-/* ---- what surrounds kernels
- * ------------------------------------------------------------------------ */
+/* ---- what surrounds kernels ------------------------------------------------------------------ */
 
 static wl_status run_chain(struct run *r, int32_t kernels, int64_t elements, int32_t threads,
                            struct wl_ort_result *out, struct wl_error *err)
@@ -323,8 +324,70 @@ static wl_status measure_profile_cost(struct run *r, int32_t threads, struct wl_
     return WL_OK;
 }
 
-/* ---- the grid
- * -------------------------------------------------------------------------------------- */
+/* ---- the machine's speed --------------------------------------------------------------------- */
+
+static void emit_reference(struct wl_onnx *b)
+{
+    const int64_t image[] = {1, 64, 28, 28}, rows[] = {128, 768};
+    const int64_t w3[] = {64, 64, 3, 3}, w1[] = {256, 64, 1, 1}, w[] = {768, 768};
+    const char *const in[8] = {wl_onnx_input(b, WL_ONNX_FLOAT, image, 4), wl_onnx_weight(b, w3, 4)};
+    struct wl_onnx_node *a = wl_onnx_add(b, "Conv", in);
+    wl_micro_window_attrs(b, a, 3, 3, 1, 1);
+    const char *const next[8] = {wl_onnx_result(a), wl_onnx_weight(b, w1, 4)};
+    wl_onnx_output(b, wl_onnx_result(wl_onnx_add(b, "Conv", next)));
+    const char *x = wl_onnx_input(b, WL_ONNX_FLOAT, rows, 2);
+    wl_onnx_output(b, wl_micro_binary(b, "MatMul", x, wl_onnx_weight(b, w, 2)));
+}
+
+static wl_status run_reference(struct run *r, int32_t threads, double *seconds,
+                               struct wl_error *err)
+{
+    struct wl_ort_result result;
+    struct wl_ort_job job = {.model = r->model_path,
+                             .threads = threads,
+                             .seconds = REFERENCE_SECONDS,
+                             .min_runs = RUNS_MIN,
+                             .wall = true};
+    wl_arena_reset(&r->scratch, (struct wl_arena_mark){0});
+    struct wl_onnx *b = wl_onnx_new(&r->scratch);
+    WL_TRY_PTR(b, err);
+    emit_reference(b);
+    WL_TRY(write_files(r, b, err));
+    WL_TRY(wl_ort_run(&r->ort, &job, &r->scratch, &result, err));
+    *seconds = wall_of(&result);
+    return WL_OK;
+}
+
+/*
+ * Rows are kept at the speed of the first reference of their thread count, which is a row itself;
+ * the factor brings times of now to it.
+ */
+static wl_status note_speed(struct run *r, int32_t threads, struct wl_error *err)
+{
+    struct wl_bench_row row = plain_row(WL_ORT_REFERENCE, threads);
+    double now_s;
+    WL_TRY(run_reference(r, threads, &now_s, err));
+    row.time_s = row.min_s = row.max_s = now_s;
+    row.runs = 1;
+    WL_TRY(add_row(r, &row, err));
+    const struct wl_bench_row *first = wl_bench_find(r->bench, WL_ORT_REFERENCE, threads);
+    r->speed_factor = first != NULL ? first->time_s / now_s : 1;
+    r->reference_s[r->reference_count++] = now_s;
+    return WL_OK;
+}
+
+/* In the end all rows of a thread count, the reference too, go to the median speed of the run. */
+static void settle_speed(struct run *r, int32_t threads)
+{
+    struct wl_bench_row median = {0};
+    const struct wl_bench_row *first = wl_bench_find(r->bench, WL_ORT_REFERENCE, threads);
+    if (r->reference_count > 0 && first != NULL) {
+        wl_bench_times(r->reference_s, r->reference_count, &median);
+        wl_bench_scale(r->bench, threads, median.time_s / first->time_s);
+    }
+}
+
+/* ---- the grid -------------------------------------------------------------------------------- */
 
 /* Those of one size of file together, small first. */
 static int by_work(const void *a, const void *b)
@@ -409,33 +472,64 @@ static wl_status run_file(struct run *r, const struct cell *cells, int32_t first
     return status;
 }
 
-static wl_status run_all(struct run *r, struct wl_error *err)
+/*
+ * The files one after the other, in an order that has nothing to do with size: what the machine does
+ * meanwhile must not look like an effect of size.
+ */
+static wl_status run_files(struct run *r, const struct cell *cells, const int32_t *starts,
+                           int32_t files, int32_t t, struct wl_error *err)
 {
     const struct wl_bench_options *o = &r->bench->options;
-    struct cell *cells = NULL;
-    int32_t count = 0;
-    WL_TRY(design(r->bench, &cells, &count, err));
-    for (int32_t t = 0; t < o->thread_count; t++) {
-        char what[64];
-        int32_t threads = o->threads[t];
-        (void)snprintf(what, sizeof(what), "%d %s", threads, threads == 1 ? "thread" : "threads");
-        r->view_count = 0;
-        WL_TRY(measure_profile_cost(r, threads, err));
-        WL_TRY(measure_call(r, threads, err));
-        for (int32_t first = 0; first < count;) {
-            int32_t n = pack(cells, first, count);
-            double share = (t + (double)first / count) / o->thread_count;
-            wl_bench_progress(r->bench, share, what);
-            WL_TRY(run_file(r, cells, first, n, threads, err));
-            first += n;
-        }
-        WL_TRY(add_view(r, threads, err));
+    int32_t threads = o->threads[t], step = (int32_t)(0.618 * files) | 1;
+    char what[64];
+    while (step > 1 && files % step == 0) {
+        step -= 2;
+    }
+    (void)snprintf(what, sizeof(what), "%d %s", threads, threads == 1 ? "thread" : "threads");
+    for (int32_t i = 0; i < files; i++) {
+        int32_t f = (int32_t)(((int64_t)i * step) % files);
+        wl_bench_progress(r->bench, (t + (double)i / files) / o->thread_count, what);
+        WL_TRY(note_speed(r, threads, err));
+        WL_TRY(run_file(r, cells, starts[f], starts[f + 1] - starts[f], threads, err));
     }
     return WL_OK;
 }
 
-/* ---- the framework
- * --------------------------------------------------------------------------------- */
+static wl_status run_threads(struct run *r, const struct cell *cells, const int32_t *starts,
+                             int32_t files, int32_t t, struct wl_error *err)
+{
+    int32_t threads = r->bench->options.threads[t];
+    r->view_count = 0;
+    r->reference_count = 0;
+    r->speed_factor = 1;
+    WL_TRY(measure_profile_cost(r, threads, err));
+    WL_TRY(measure_call(r, threads, err));
+    WL_TRY(run_files(r, cells, starts, files, t, err));
+    WL_TRY(add_view(r, threads, err));
+    settle_speed(r, threads);
+    return WL_OK;
+}
+
+static wl_status run_all(struct run *r, struct wl_error *err)
+{
+    struct cell *cells = NULL;
+    int32_t count = 0, files = 0;
+    WL_TRY(design(r->bench, &cells, &count, err));
+    int32_t *starts = WL_ARRAY(&r->bench->arena, int32_t, count + 1);
+    r->reference_s = WL_ARRAY(&r->bench->arena, double, count + 1);
+    WL_TRY_PTR(starts, err);
+    WL_TRY_PTR(r->reference_s, err);
+    for (int32_t first = 0; first < count; first += pack(cells, first, count)) {
+        starts[files++] = first;
+    }
+    starts[files] = count;
+    for (int32_t t = 0; t < r->bench->options.thread_count; t++) {
+        WL_TRY(run_threads(r, cells, starts, files, t, err));
+    }
+    return WL_OK;
+}
+
+/* ---- the framework --------------------------------------------------------------------------- */
 
 static wl_status start(struct wl_bench *b, struct wl_ort *ort, struct wl_error *err)
 {
@@ -494,9 +588,11 @@ static wl_status run(struct wl_bench *b, struct wl_error *err)
     return status;
 }
 
+/* What validate asks of a run. */
 struct cost_run {
     struct run run; /* first: its address is this one's */
     int32_t threads;
+    double seconds;
 };
 
 static wl_status run_cost(struct run *r, struct wl_error *err)
@@ -510,6 +606,21 @@ wl_status wl_ort_profile_cost(struct wl_ort *o, const char *folder, int32_t thre
     struct cost_run c = {.run = {.ort = *o}, .threads = threads};
     WL_TRY(run_from(&c.run, folder, err, run_cost));
     *cost_s = c.run.profile_cost_s;
+    return WL_OK;
+}
+
+static wl_status run_speed(struct run *r, struct wl_error *err)
+{
+    struct cost_run *c = (void *)r;
+    return run_reference(r, c->threads, &c->seconds, err);
+}
+
+wl_status wl_ort_reference(struct wl_ort *o, const char *folder, int32_t threads, double *seconds,
+                           struct wl_error *err)
+{
+    struct cost_run c = {.run = {.ort = *o}, .threads = threads};
+    WL_TRY(run_from(&c.run, folder, err, run_speed));
+    *seconds = c.seconds;
     return WL_OK;
 }
 

@@ -263,6 +263,23 @@ static wl_status import(struct validate *s, struct wl_cli_run *run, struct wl_va
     return match_kernels(s, &run->result, &result, p, err);
 }
 
+/* How fast the machine is now against what it was during calibration. */
+static wl_status note_speed(struct validate *s, struct wl_validate_point *p, struct wl_error *err)
+{
+    static const struct wl_kernel_sizes one = {
+        .groups = 1, .m = 1, .n = 1, .k = 1, .window = 1, .stride = 1, .width = 1};
+    const struct wl_calibration *c = s->target.calibration;
+    double then_s = c == NULL ? 0
+                              : wl_calibration_seconds(c, WL_ORT_REFERENCE, WL_PREC_FP32,
+                                                       p->threads, &one, NULL);
+    double now_s = 0;
+    if (then_s > 0) {
+        WL_TRY(wl_ort_reference(&s->ort, s->folder, p->threads, &now_s, err));
+        p->speed = then_s / now_s;
+    }
+    return WL_OK;
+}
+
 static wl_status measure(struct validate *s, const char *file, const struct wl_cli_run *run,
                          struct wl_validate_point *p, struct wl_error *err)
 {
@@ -276,6 +293,9 @@ static wl_status measure(struct validate *s, const char *file, const struct wl_c
     struct wl_ort_dim *dims = NULL;
     WL_TRY(bound_dims(s, &run->model.graph, &dims, &job.dim_count, err));
     job.dims = dims;
+    if (s->runner->files) {
+        WL_TRY(note_speed(s, p, err));
+    }
     struct wl_error why = {0};
     wl_status status = wl_ort_run(&s->ort, &job, &s->v.arena, &result, &why);
     if (status == WL_ERR_UNSUPPORTED) {

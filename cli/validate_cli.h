@@ -20,6 +20,7 @@ struct wl_validate_point {
     int64_t batch;
     int32_t threads;
     double measured_s, predicted_s;
+    double speed; /* of the machine at this point over that of the calibration; 0: not known */
     const char *failure; /* why it did not run; NULL when it did */
     const char
         *excluded; /* why it ran but does not count: its work depends on the data; else NULL */
@@ -36,12 +37,15 @@ struct wl_validation {
     bool layers;
 };
 
-/* Share of |error| figures: of points (`kernels` false) or of all points' kernels. */
+/*
+ * Figures of |error|: of points (`kernels` false) or of all points' kernels. With `level` every
+ * measurement is brought to the speed that the machine had during calibration.
+ */
 struct wl_validate_errors {
     int32_t count;
     double mean, median, p90, within_12;
 };
-struct wl_validate_errors wl_validate_errors(struct wl_validation *v, bool kernels);
+struct wl_validate_errors wl_validate_errors(struct wl_validation *v, bool kernels, bool level);
 
 wl_status wl_validate_text(struct wl_validation *v, struct wl_buf *out,
                            struct wl_error *err) WL_MUST_CHECK;

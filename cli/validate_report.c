@@ -20,6 +20,11 @@ static double error_of(double predicted_s, double measured_s)
     return predicted_s / measured_s - 1;
 }
 
+static double speed_of(const struct wl_validate_point *p, bool level)
+{
+    return level && p->speed > 0 ? p->speed : 1;
+}
+
 static int by_value(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -71,24 +76,26 @@ struct collect {
     double *errors;
     int32_t count;
     const char *operation; /* NULL: all */
+    bool level;
 };
 
 static void collect_kernel(void *user, const struct wl_validate_point *p,
                            const struct wl_validate_kernel *k)
 {
     struct collect *c = user;
-    (void)p;
     if (c->operation == NULL || (k->operation != NULL && strcmp(k->operation, c->operation) == 0)) {
         if (c->errors != NULL) {
-            c->errors[c->count] = fabs(error_of(k->predicted_s, k->measured_s));
+            c->errors[c->count] =
+                fabs(error_of(k->predicted_s, k->measured_s * speed_of(p, c->level)));
         }
         c->count++;
     }
 }
 
-static struct wl_validate_errors kernel_errors(struct wl_validation *v, const char *operation)
+static struct wl_validate_errors kernel_errors(struct wl_validation *v, const char *operation,
+                                               bool level)
 {
-    struct collect c = {.operation = operation};
+    struct collect c = {.operation = operation, .level = level};
     each_kernel(v, collect_kernel, &c);
     c.errors = WL_ARRAY(&v->arena, double, c.count);
     c.count = 0;
@@ -98,16 +105,18 @@ static struct wl_validate_errors kernel_errors(struct wl_validation *v, const ch
     return summary(c.errors, c.count);
 }
 
-struct wl_validate_errors wl_validate_errors(struct wl_validation *v, bool kernels)
+struct wl_validate_errors wl_validate_errors(struct wl_validation *v, bool kernels, bool level)
 {
     if (kernels) {
-        return kernel_errors(v, NULL);
+        return kernel_errors(v, NULL, level);
     }
     double *errors = WL_ARRAY(&v->arena, double, v->point_count);
     int32_t count = 0;
     for (int32_t i = 0; errors != NULL && i < v->point_count; i++) {
         if (counts(&v->points[i])) {
-            errors[count++] = fabs(error_of(v->points[i].predicted_s, v->points[i].measured_s));
+            const struct wl_validate_point *p = &v->points[i];
+            errors[count++] =
+                fabs(error_of(p->predicted_s, p->measured_s * speed_of(p, level)));
         }
     }
     return summary(errors, count);
@@ -214,7 +223,7 @@ static wl_status kernels_table(struct wl_validation *v, int32_t limit, struct wl
 {
     static const char *const headings[] = {"kernel",    "pattern", "of",       "measured",
                                            "predicted", "error",   "of model", "because of"};
-    int32_t capacity = limit >= 0 ? limit + 1 : wl_validate_errors(v, true).count;
+    int32_t capacity = limit >= 0 ? limit + 1 : wl_validate_errors(v, true, false).count;
     struct worst_list w = {.limit = limit};
     struct wl_table t;
     w.items = WL_ARRAY(&v->arena, struct worst, capacity);
@@ -251,17 +260,39 @@ static void print_errors(struct wl_buf *out, const char *what, const struct wl_v
                   (int)e->count);
 }
 
+/* Machines that share a processor change speed between calibration and validation. */
+static void print_speed(struct wl_buf *out, struct wl_validation *v)
+{
+    double low = 0, high = 0;
+    for (int32_t i = 0; i < v->point_count; i++) {
+        double speed = v->points[i].speed;
+        low = speed > 0 && (low == 0 || speed < low) ? speed : low;
+        high = speed > high ? speed : high;
+    }
+    if (high > 0) {
+        struct wl_validate_errors models = wl_validate_errors(v, false, true);
+        struct wl_validate_errors kernels = wl_validate_errors(v, true, true);
+        wl_buf_printf(out,
+                      "\nthe machine ran at %.2f to %.2f times the speed of the calibration; at that "
+                      "speed:\n",
+                      low, high);
+        print_errors(out, "models", &models);
+        print_errors(out, "kernels", &kernels);
+    }
+}
+
 wl_status wl_validate_text(struct wl_validation *v, struct wl_buf *out, struct wl_error *err)
 {
     wl_buf_printf(out, "predicted against measured on %s\n%s %s; calibration %s\n\n", v->host,
                   v->runtime, v->version,
                   v->calibration != NULL ? v->calibration : "none: specification alone");
     WL_TRY(models_table(v, out, err));
-    struct wl_validate_errors models = wl_validate_errors(v, false);
-    struct wl_validate_errors kernels = wl_validate_errors(v, true);
+    struct wl_validate_errors models = wl_validate_errors(v, false, false);
+    struct wl_validate_errors kernels = wl_validate_errors(v, true, false);
     wl_buf_puts(out, "\n");
     print_errors(out, "models", &models);
     print_errors(out, "kernels", &kernels);
+    print_speed(out, v);
     wl_buf_printf(out, "\n%s\n",
                   v->layers ? "kernels in order" : "what moves the models' errors most");
     return kernels_table(v, v->layers ? -1 : WORST, out, err);
@@ -305,6 +336,11 @@ static void point_json(struct wl_emitter *e, const struct wl_validate_point *p)
     } else {
         wl_json_null(e, "error");
     }
+    if (p->speed > 0) {
+        wl_json_num(e, "speed", p->speed);
+    } else {
+        wl_json_null(e, "speed");
+    }
     wl_json_str(e, "failure", p->failure);
     wl_json_str(e, "excluded", p->excluded);
     wl_json_num(e, "unmatched_s", p->unmatched_s);
@@ -314,8 +350,8 @@ static void point_json(struct wl_emitter *e, const struct wl_validate_point *p)
 void wl_validate_json(struct wl_validation *v, struct wl_buf *out)
 {
     struct wl_emitter e;
-    struct wl_validate_errors models = wl_validate_errors(v, false);
-    struct wl_validate_errors kernels = wl_validate_errors(v, true);
+    struct wl_validate_errors models = wl_validate_errors(v, false, false);
+    struct wl_validate_errors kernels = wl_validate_errors(v, true, false);
     wl_json_begin(&e, out);
     wl_json_int(&e, "schema_version", 1);
     wl_json_str(&e, "host", v->host);
@@ -334,6 +370,14 @@ void wl_validate_json(struct wl_validation *v, struct wl_buf *out)
     wl_json_num(&e, "median_error", models.median);
     wl_json_num(&e, "p90_error", models.p90);
     wl_json_num(&e, "kernel_median_error", kernels.median);
+    models = wl_validate_errors(v, false, true);
+    kernels = wl_validate_errors(v, true, true);
+    wl_json_object(&e, "at_calibrated_speed");
+    wl_json_num(&e, "mape", models.mean);
+    wl_json_num(&e, "median_error", models.median);
+    wl_json_num(&e, "p90_error", models.p90);
+    wl_json_num(&e, "kernel_median_error", kernels.median);
+    wl_json_close(&e, '}');
     wl_json_end(&e);
 }
 
@@ -342,7 +386,7 @@ void wl_validate_json(struct wl_validation *v, struct wl_buf *out)
 
 static bool add_band(cJSON *bands, struct wl_validation *v, const char *operation)
 {
-    struct wl_validate_errors e = kernel_errors(v, operation);
+    struct wl_validate_errors e = kernel_errors(v, operation, true);
     cJSON *band = cJSON_CreateObject();
     return cJSON_AddStringToObject(band, "operation", operation) != NULL &&
            cJSON_AddNumberToObject(band, "error", e.median) != NULL &&
@@ -405,7 +449,7 @@ wl_status wl_validate_save(struct wl_validation *v, const char *path, struct wl_
     }
     cJSON_DeleteItemFromObjectCaseSensitive(json, "error_band");
     cJSON_DeleteItemFromObjectCaseSensitive(json, "bands");
-    (void)cJSON_AddNumberToObject(json, "error_band", wl_validate_errors(v, false).median);
+    (void)cJSON_AddNumberToObject(json, "error_band", wl_validate_errors(v, false, true).median);
     cJSON *bands = cJSON_AddArrayToObject(json, "bands");
     for (int32_t i = 0; i < v->point_count; i++) {
         for (int32_t k = 0; k < v->points[i].kernel_count; k++) {
