@@ -211,6 +211,17 @@ void wl_map_pipes(struct wl_map_ctx *c)
     }
 }
 
+enum wl_precision wl_map_stream_precision(const struct wl_map_ctx *c, enum wl_precision p)
+{
+    static const enum wl_precision floats[] = {WL_PREC_FP16, WL_PREC_FP32};
+    for (size_t i = 0; i < WL_ARRAY_LEN(floats) && !wl_precision_is_float(p); i++) {
+        if (c->vector[floats[i]].pipe != WL_NONE && c->vector[floats[i]].precision == floats[i]) {
+            return floats[i];
+        }
+    }
+    return p;
+}
+
 void wl_map_use_pipe(struct wl_mapping *m, int32_t pipe, double cycles, double executed_ops)
 {
     if (pipe == WL_NONE || !(cycles > 0 || executed_ops > 0)) {

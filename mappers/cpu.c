@@ -71,8 +71,9 @@ struct stream_work {
 };
 
 static void count_stream(const struct wl_map_ctx *c, const struct wl_subgraph *s,
-                         enum wl_precision precision, struct stream_work *w)
+                         enum wl_precision of_subgraph, struct stream_work *w)
 {
+    enum wl_precision precision = wl_map_stream_precision(c, of_subgraph);
     *w =
         (struct stream_work){.pipe = c->vector[precision], .ops = wl_map_stream_ops(s), .lanes = 1};
     if (w->pipe.pipe == WL_NONE) {

@@ -368,7 +368,8 @@ static void plan_anew(const struct wl_map_ctx *c, const struct wl_product *p,
     }
     /* Depthwise convolutions stream their inputs once: they fare like element-wise work. */
     double efficiency =
-        shape->depthwise ? c->vector_efficiency : wl_map_gemm_efficiency(c, plan->precision);
+        shape->depthwise ? c->depthwise_efficiency
+                         : wl_map_gemm_efficiency(c, plan->precision, p->window);
     plan->total_cycles /= efficiency;
     plan->busy_cycles /= efficiency;
     struct wl_tiling *t = &plan->tiling;

@@ -49,7 +49,9 @@ struct wl_map_ctx {
     const struct wl_residency *residency;
     double gemm_efficiency;    /* the runtime's, for this class (0..1] */
     double vector_efficiency;  /* the same */
-    double integer_efficiency; /* of integer products */
+    double convolution_efficiency; /* of convolutions in floats */
+    double integer_efficiency;     /* of integer products */
+    double depthwise_efficiency;
     double unit_loss;          /* of the runtime */
     int32_t units;             /* that the analysis may use */
     struct wl_plan_cache *cache;
@@ -95,10 +97,24 @@ static inline double wl_ceil_div_d(int64_t a, int64_t b)
     return (double)wl_ceil_div_i64(a, b);
 }
 
-/* The runtime's efficiency for products of a precision. */
-static inline double wl_map_gemm_efficiency(const struct wl_map_ctx *c, enum wl_precision p)
+/* A kernel of one element reads its input as a matrix: such a convolution is a plain product. */
+static inline bool wl_map_gathers(const struct wl_window *w)
 {
-    return wl_precision_is_float(p) ? c->gemm_efficiency : c->integer_efficiency;
+    bool gathers = false;
+    for (int32_t i = 0; w != NULL && i < w->spatial_rank; i++) {
+        gathers = gathers || w->kernel[i] > 1;
+    }
+    return gathers;
+}
+
+/* The runtime's efficiency for products of a precision; `window`: of a convolution. */
+static inline double wl_map_gemm_efficiency(const struct wl_map_ctx *c, enum wl_precision p,
+                                            const struct wl_window *window)
+{
+    if (!wl_precision_is_float(p)) {
+        return c->integer_efficiency;
+    }
+    return wl_map_gathers(window) ? c->convolution_efficiency : c->gemm_efficiency;
 }
 
 /* ---- common.c -------------------------------------------------------------------------------- */
@@ -129,6 +145,13 @@ double wl_map_list_bytes(const struct wl_map_ctx *c, const struct wl_operand *li
 
 /* MACs of the subgraph that no product describes, all executions. */
 double wl_map_loose_macs(const struct wl_subgraph *s);
+
+/*
+ * Precision of the arithmetic beside products: integer networks compute softmax, normalisations,
+ * activations and scaling in floating point, fp16 where the vector pipe has it, else fp32. Devices
+ * without floating point keep the integers.
+ */
+enum wl_precision wl_map_stream_precision(const struct wl_map_ctx *c, enum wl_precision p);
 
 /* Adds one use of a pipe; uses of the same pipe are merged. */
 void wl_map_use_pipe(struct wl_mapping *m, int32_t pipe, double cycles, double executed_ops);

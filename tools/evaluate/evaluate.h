@@ -7,6 +7,8 @@
 
 #include "pipeline.h"
 
+struct cJSON;
+
 enum sample_kind {
     SAMPLE_LATENCY,     /* seconds per batch */
     SAMPLE_THROUGHPUT,  /* samples per second */
@@ -52,10 +54,46 @@ wl_status wl_evaluate_kernels(struct wl_registry *reg, const char *path,
                               const struct wl_runtime *runtime, struct samples *out,
                               struct wl_error *err);
 
-/* ground-truth.json: whole models of the zoo, records marked core; `energy`: their energies,
-   marked or not. */
+/* A measurement of a whole model; strings belong to `records.root`. */
+struct record {
+    const char *device, *model, *runtime, *precision, *power_mode;
+    const char *profile; /* that `runtime` names, or NULL */
+    double measured;     /* seconds, samples per second, or joules per sample */
+    int64_t batch, tokens;
+    int32_t threads;
+    enum sample_kind kind;
+};
+
+enum record_choice {
+    RECORDS_CORE,  /* those marked core */
+    RECORDS_ALL,   /* all with a latency or a throughput */
+    RECORDS_ENERGY /* all with an energy */
+};
+
+struct records {
+    struct cJSON *root;
+    struct record *items;
+    int32_t count, capacity;
+};
+
+/* Records of ground-truth.json whose model is in the zoo and whose runtime has a profile. Call
+   wl_records_done whatever comes back. */
+wl_status wl_records_load(const char *path, const char *models, enum record_choice choice,
+                          struct records *out, struct wl_error *err);
+void wl_records_done(struct records *r);
+/* The prediction of a record with `runtime`, NULL: its profile's. False when there is none. */
+bool wl_record_predict(struct wl_registry *reg, const struct record *rec, const char *models,
+                       const struct wl_runtime *runtime, double *predicted);
+
+/* Latencies and throughputs (or energies) of whole models of the zoo. */
 wl_status wl_evaluate_models(struct wl_registry *reg, const char *path, const char *models,
-                             bool energy, struct samples *out, struct wl_error *err);
+                             enum record_choice choice, struct samples *out, struct wl_error *err);
+
+/* Fits the efficiencies of the runtimes' files to the records of fitted devices and prints them;
+   `only`: of one runtime, else NULL; `leave_out`: and what each device's error is when it is left
+   out of the fit. */
+wl_status wl_evaluate_fit(struct wl_registry *reg, const char *path, const char *models,
+                          const char *only, bool leave_out, struct wl_error *err);
 
 /* Convolutions of AlexNet and VGG-16 on Eyeriss: latency and chip power. */
 wl_status wl_evaluate_eyeriss(struct wl_registry *reg, const char *path, struct samples *out,

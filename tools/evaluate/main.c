@@ -1,34 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * evaluate: how far predictions from specification are from published measurements.
- *   wattline_evaluate models|kernels|energy|eyeriss [--data DIR] [--registry DIR] [--models DIR]
- *                     [--format text|csv|json]
+ *   wattline_evaluate models|kernels|energy|eyeriss|fit|leave-out [--data DIR] [--registry DIR]
+ *                     [--models DIR] [--format text|csv|json] [--records core|all] [--runtime NAME]
  */
 #include <string.h>
 
 #include "evaluate.h"
 
 struct options {
-    const char *what, *data, *registry, *models, *format;
+    const char *what, *data, *registry, *models, *format, *records, *runtime;
 };
 
 static int usage(void)
 {
     (void)fprintf(
         stderr,
-        "usage: wattline_evaluate models|kernels|energy|eyeriss [--data DIR] [--registry DIR] "
-        "[--models DIR] [--format text|csv|json]\n");
+        "usage: wattline_evaluate models|kernels|energy|eyeriss|fit|leave-out [--data DIR] "
+        "[--registry DIR] [--models DIR] [--format text|csv|json] [--records core|all] "
+        "[--runtime NAME]\n");
     return 2;
 }
 
 static bool read_options(int argc, char **argv, struct options *o)
 {
-    const char *const names[] = {"--data", "--registry", "--models", "--format"};
-    const char **values[] = {&o->data, &o->registry, &o->models, &o->format};
+    const char *const names[] = {"--data",   "--registry", "--models",
+                                 "--format", "--records",  "--runtime"};
+    const char **values[] = {&o->data,   &o->registry, &o->models,
+                             &o->format, &o->records,  &o->runtime};
     *o = (struct options){.data = "../shared/reference",
                           .registry = "registry",
                           .models = "models",
-                          .format = "text"};
+                          .format = "text",
+                          .records = "core"};
     o->what = argc > 1 ? argv[1] : "";
     for (int i = 2; i < argc; i += 2) {
         bool known = false;
@@ -44,8 +48,12 @@ static bool read_options(int argc, char **argv, struct options *o)
     }
     bool format = strcmp(o->format, "text") == 0 || strcmp(o->format, "csv") == 0 ||
                   strcmp(o->format, "json") == 0;
-    return format && (strcmp(o->what, "models") == 0 || strcmp(o->what, "kernels") == 0 ||
-                      strcmp(o->what, "energy") == 0 || strcmp(o->what, "eyeriss") == 0);
+    static const char *const all[] = {"models", "kernels", "energy", "eyeriss", "fit", "leave-out"};
+    bool known = false;
+    for (size_t i = 0; i < WL_ARRAY_LEN(all); i++) {
+        known = known || strcmp(o->what, all[i]) == 0;
+    }
+    return format && known;
 }
 
 static wl_status evaluate(struct wl_registry *reg, const struct options *o, struct samples *out,
@@ -63,7 +71,14 @@ static wl_status evaluate(struct wl_registry *reg, const struct options *o, stru
     if (strcmp(o->what, "eyeriss") == 0) {
         return wl_evaluate_eyeriss(reg, path, out, err);
     }
-    return wl_evaluate_models(reg, path, o->models, strcmp(o->what, "energy") == 0, out, err);
+    if (strcmp(o->what, "fit") == 0 || strcmp(o->what, "leave-out") == 0) {
+        return wl_evaluate_fit(reg, path, o->models, o->runtime, o->what[0] == 'l', err);
+    }
+    enum record_choice choice = strcmp(o->records, "all") == 0 ? RECORDS_ALL : RECORDS_CORE;
+    if (strcmp(o->what, "energy") == 0) {
+        choice = RECORDS_ENERGY;
+    }
+    return wl_evaluate_models(reg, path, o->models, choice, out, err);
 }
 
 int main(int argc, char **argv)
@@ -92,7 +107,9 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "evaluate: %s: %s\n", err.where, err.message);
     } else {
         wl_samples_split(&samples, by);
-        if (strcmp(o.format, "csv") == 0) {
+        if (samples.count == 0) {
+            /* A fit prints by itself. */
+        } else if (strcmp(o.format, "csv") == 0) {
             wl_samples_csv(&samples, stdout);
         } else if (strcmp(o.format, "json") == 0) {
             wl_samples_json(&samples, stdout);

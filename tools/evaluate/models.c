@@ -31,10 +31,24 @@ static const struct alias model_names[] = {
     {"tf_efficientnetv2_s", "efficientnet_v2_s"},
 };
 
+/* Names that mean another network with a runtime: the benchmarks of mobile runtimes carry the
+   networks of the Caffe model zoo. */
+struct runtime_alias {
+    const char *profile, *record, *zoo;
+};
+
+static const struct runtime_alias runtime_models[] = {
+    {"ncnn", "alexnet", "alexnet_caffe"},
+    {"ncnn", "googlenet", "googlenet_caffe"},
+    {"ncnn", "resnet50", "resnet50_v1"},
+    {"mnn", "googlenet", "googlenet_caffe"},
+    {"mnn", "resnet50", "resnet50_v1"},
+};
+
 /* First words of a record's runtime -> profile. */
 static const struct alias runtime_names[] = {
     {"ncnn", "ncnn"}, {"MNN", "mnn"}, {"OpenVINO", "openvino"}, {"TFLite", "tflite"},
-    {"ArmNN", "tflite"}, {"FasterTransformer", "tensorrt"}, {"TensorRT", "tensorrt"}, {"Jetpack", "tensorrt"}, {"JetPack", "tensorrt"},
+    {"ArmNN", "tflite"}, {"FasterTransformer", "fastertransformer"}, {"TensorRT", "tensorrt"}, {"Jetpack", "tensorrt"}, {"JetPack", "tensorrt"},
     {"23.02", "tensorrt"}, {"ONNX Runtime", "onnxruntime"}, {"Edge TPU", "tflite"},
     {"PyTorch 2.4.0 torch.compile", "pytorch-compile"}, {"PyTorch 2.9.1", "pytorch-compile"},
     {"PyTorch 2.1 torch.compile", "pytorch-compile"}, {"PyTorch (NGC) TorchScript", "pytorch-compile"},
@@ -47,14 +61,6 @@ static const struct alias runtime_names[] = {
 #define THROUGHPUT_BATCH 32
 /* And of energy rows at full load. */
 #define FULL_BATCH 256
-
-struct record {
-    const char *device, *model, *runtime, *precision, *power_mode;
-    double measured; /* seconds, samples per second, or joules per sample */
-    int64_t batch, tokens;
-    int32_t threads;
-    enum sample_kind kind;
-};
 
 static const char *text(const cJSON *r, const char *key)
 {
@@ -77,8 +83,14 @@ static const char *runtime_of(const char *name)
     return NULL;
 }
 
-static const char *zoo_name(const char *name)
+static const char *zoo_name(const char *name, const char *profile)
 {
+    for (size_t i = 0; i < WL_ARRAY_LEN(runtime_models) && profile != NULL; i++) {
+        const struct runtime_alias *a = &runtime_models[i];
+        if (strcmp(profile, a->profile) == 0 && strcmp(name, a->record) == 0) {
+            return a->zoo;
+        }
+    }
     for (size_t i = 0; i < WL_ARRAY_LEN(model_names); i++) {
         if (strcmp(name, model_names[i].record) == 0) {
             return model_names[i].zoo;
@@ -146,10 +158,11 @@ static bool kind_of(const cJSON *r, const char *scenario, bool energy, struct re
     return wanted && out->measured > 0;
 }
 
-static bool read_record(const cJSON *r, bool energy, struct record *out)
+static bool read_record(const cJSON *r, enum record_choice choice, struct record *out)
 {
     const char *scenario = text(r, "scenario");
     const char *input = text(r, "input");
+    bool energy = choice == RECORDS_ENERGY;
     *out = (struct record){.device = text(r, "device"),
                            .model = text(r, "model"),
                            .runtime = text(r, "runtime"),
@@ -157,7 +170,8 @@ static bool read_record(const cJSON *r, bool energy, struct record *out)
                            .power_mode = text(r, "power_mode"),
                            .batch = (int64_t)number(r, "batch"),
                            .threads = (int32_t)number(r, "cores_used")};
-    if ((!energy && !cJSON_IsTrue(cJSON_GetObjectItem(r, "core"))) || out->device == NULL ||
+    bool wanted = choice != RECORDS_CORE || cJSON_IsTrue(cJSON_GetObjectItem(r, "core"));
+    if (!wanted || out->device == NULL ||
         out->model == NULL || out->runtime == NULL || out->precision == NULL || scenario == NULL) {
         return false;
     }
@@ -175,16 +189,14 @@ static bool read_record(const cJSON *r, bool energy, struct record *out)
 }
 
 static wl_status analyze(struct wl_registry *reg, const struct record *rec, const char *path,
-                         const char *profile, double *predicted, struct wl_error *err)
+                         const struct wl_runtime *rt, double *predicted, struct wl_error *err)
 {
     const struct wl_spec *spec = NULL;
-    const struct wl_runtime *rt = NULL;
     struct wl_device d;
     WL_TRY(wl_registry_load(reg, rec->device, &spec, err));
     if (rec->power_mode == NULL || wl_spec_device(spec, rec->power_mode, &d, err) != WL_OK) {
         WL_TRY(wl_spec_device(spec, NULL, &d, err));
     }
-    WL_TRY(wl_runtime_load(reg, profile, &rt, err));
     enum wl_precision p = precision_of(rec->precision);
     struct wl_dim_binding tokens = {"T", rec->tokens};
     struct wl_request req = {.model = path,
@@ -212,22 +224,25 @@ static wl_status analyze(struct wl_registry *reg, const struct record *rec, cons
     return status;
 }
 
-static void one_record(struct wl_registry *reg, const struct record *rec, const char *models,
-                       struct samples *out)
+bool wl_record_predict(struct wl_registry *reg, const struct record *rec, const char *models,
+                       const struct wl_runtime *runtime, double *predicted)
 {
-    const char *profile = runtime_of(rec->runtime);
     char path[1024];
-    (void)snprintf(path, sizeof(path), "%s/%s.onnx", models, zoo_name(rec->model));
-    if (profile == NULL || precision_of(rec->precision) == WL_PREC_COUNT || !wl_path_exists(path)) {
-        return;
-    }
+    (void)snprintf(path, sizeof(path), "%s/%s.onnx", models, zoo_name(rec->model, rec->profile));
     struct wl_error err = {.code = WL_OK};
-    double predicted = 0;
-    if (analyze(reg, rec, path, profile, &predicted, &err) != WL_OK) {
+    if (runtime == NULL && wl_runtime_load(reg, rec->profile, &runtime, &err) != WL_OK) {
+        return false;
+    }
+    if (analyze(reg, rec, path, runtime, predicted, &err) != WL_OK) {
         (void)fprintf(stderr, "%s %s %s: %s: %s\n", rec->device, rec->model, rec->precision,
                       err.where, err.message);
-        return;
+        return false;
     }
+    return true;
+}
+
+static void add_sample(const struct record *rec, double predicted, struct samples *out)
+{
     struct sample s = {.kind = rec->kind,
                        .batch = rec->batch,
                        .threads = rec->threads,
@@ -236,29 +251,75 @@ static void one_record(struct wl_registry *reg, const struct record *rec, const 
     (void)snprintf(s.device, sizeof(s.device), "%s", rec->device);
     (void)snprintf(s.model, sizeof(s.model), "%s", rec->model);
     (void)snprintf(s.precision, sizeof(s.precision), "%s", rec->precision);
-    (void)snprintf(s.runtime, sizeof(s.runtime), "%s", profile);
-    (void)snprintf(s.class, sizeof(s.class), "%s", class_of(rec, profile));
+    (void)snprintf(s.runtime, sizeof(s.runtime), "%s", rec->profile);
+    (void)snprintf(s.class, sizeof(s.class), "%s", class_of(rec, rec->profile));
     wl_samples_add(out, &s);
 }
 
-wl_status wl_evaluate_models(struct wl_registry *reg, const char *path, const char *models,
-                             bool energy, struct samples *out, struct wl_error *err)
+static bool is_predictable(const struct record *rec, const char *models)
+{
+    char path[1024];
+    (void)snprintf(path, sizeof(path), "%s/%s.onnx", models, zoo_name(rec->model, rec->profile));
+    return rec->profile != NULL && precision_of(rec->precision) != WL_PREC_COUNT &&
+           wl_path_exists(path);
+}
+
+static wl_status add_record(struct records *set, const struct record *rec, struct wl_error *err)
+{
+    if (set->count == set->capacity) {
+        int32_t more = set->capacity > 0 ? set->capacity * 2 : 512;
+        struct record *p = wl_realloc(set->items, (size_t)more * sizeof(*p));
+        WL_TRY_PTR(p, err);
+        set->items = p;
+        set->capacity = more;
+    }
+    set->items[set->count++] = *rec;
+    return WL_OK;
+}
+
+wl_status wl_records_load(const char *path, const char *models, enum record_choice choice,
+                          struct records *out, struct wl_error *err)
 {
     struct wl_file file;
+    *out = (struct records){0};
     WL_TRY(wl_file_open(path, &file, err));
-    cJSON *root = cJSON_ParseWithLength((const char *)file.data, file.bytes);
+    out->root = cJSON_ParseWithLength((const char *)file.data, file.bytes);
     wl_file_close(&file);
-    if (root == NULL) {
+    if (out->root == NULL) {
         return wl_fail(err, WL_ERR_PARSE, path, "is not JSON; measured records would be right");
     }
     const cJSON *item = NULL;
-    cJSON_ArrayForEach(item, cJSON_GetObjectItem(root, "records"))
+    cJSON_ArrayForEach(item, cJSON_GetObjectItem(out->root, "records"))
     {
         struct record rec;
-        if (read_record(item, energy, &rec)) {
-            one_record(reg, &rec, models, out);
+        if (read_record(item, choice, &rec)) {
+            rec.profile = runtime_of(rec.runtime);
+            if (is_predictable(&rec, models)) {
+                WL_TRY(add_record(out, &rec, err));
+            }
         }
     }
-    cJSON_Delete(root);
     return WL_OK;
+}
+
+void wl_records_done(struct records *r)
+{
+    cJSON_Delete(r->root);
+    wl_free(r->items);
+    *r = (struct records){0};
+}
+
+wl_status wl_evaluate_models(struct wl_registry *reg, const char *path, const char *models,
+                             enum record_choice choice, struct samples *out, struct wl_error *err)
+{
+    struct records all;
+    wl_status status = wl_records_load(path, models, choice, &all, err);
+    for (int32_t i = 0; i < all.count && status == WL_OK; i++) {
+        double predicted = 0;
+        if (wl_record_predict(reg, &all.items[i], models, NULL, &predicted)) {
+            add_sample(&all.items[i], predicted, out);
+        }
+    }
+    wl_records_done(&all);
+    return status;
 }
