@@ -351,7 +351,9 @@ double wl_map_level_share(const struct wl_device *d, int32_t level, double units
     const struct wl_level *l = &d->levels[level];
     double share = units / wl_device_units(d);
     if (l->unit_bandwidth_bps > 0) {
-        share = units * l->unit_bandwidth_bps / l->bandwidth_bps;
+        /* What one unit draws is a sustained figure already. */
+        double sustained = l->bandwidth_bps * (l->efficiency > 0 ? l->efficiency : 1);
+        share = units * l->unit_bandwidth_bps / sustained;
     }
     if (l->scope != WL_SCOPE_DEVICE) {
         double instances = l->instances > 0 ? l->instances : 1;

@@ -333,18 +333,32 @@ static struct cpu_shape direct_shape(const struct wl_map_ctx *c, const struct wl
     return sh;
 }
 
-static void plan_anew(const struct wl_map_ctx *c, const struct wl_product *p,
-                      enum wl_precision precision, int32_t units, struct cpu_shape *shape,
-                      struct cpu_plan *plan)
+/* Seconds that the filters of a product take from where all of them fit, at this growth. */
+static double filter_seconds(const struct wl_map_ctx *c, const struct cpu_shape *sh, int32_t units)
 {
+    const struct wl_device *d = c->device;
+    int32_t l = d->level_count - 1;
+    double bytes = sh->right_bytes * (1 + sh->filter_growth);
+    double held = (double)d->levels[l - 1].capacity_bytes * wl_map_instances(&d->levels[l - 1]);
+    l -= l > 1 && c->weight_bytes * (1 + sh->filter_growth) <= held ? 1 : 0;
+    const struct wl_level *level = &d->levels[l];
+    double rate = level->bandwidth_bps * level->efficiency * wl_map_level_share(d, l, units);
+    return rate > 0 ? bytes / rate : 0;
+}
+
+/* Tries Winograd with every tile that the runtime has; the fastest way stays in `shape`, `plan`. */
+static void choose_winograd(const struct wl_map_ctx *c, const struct wl_product *p,
+                            enum wl_precision precision, int32_t units, struct cpu_shape *shape,
+                            struct cpu_plan *plan)
+{
+    const struct cpu_shape direct = *shape;
+    double best = wl_max_d(plan_seconds(c, plan), filter_seconds(c, shape, units));
     struct wl_winograd w;
-    *plan = (struct cpu_plan){.pipe = WL_NONE};
-    if (!(shape->macs > 0)) {
-        return;
-    }
-    plan_shape(c, shape, precision, units, plan);
-    if (plan->pipe != WL_NONE && wl_precision_is_float(precision) && wl_winograd_plan(c, p, &w)) {
-        struct cpu_shape other = *shape;
+    for (int32_t tile = 2; tile <= 6; tile += 2) {
+        if (!wl_winograd_plan(c, p, tile, &w)) {
+            continue;
+        }
+        struct cpu_shape other = direct;
         struct cpu_plan fast;
         other.g = w.g;
         other.m = w.m;
@@ -353,15 +367,31 @@ static void plan_anew(const struct wl_map_ctx *c, const struct wl_product *p,
         other.macs = (double)w.g * (double)w.m * (double)w.n * (double)w.k;
         other.transform_ops = w.transform_ops;
         other.transform_elems = w.workspace_elems;
-        other.algorithm = w.tile == 2   ? "winograd F(2x2,3x3)"
-                          : w.tile == 4 ? "winograd F(4x4,3x3)"
-                                        : "winograd F(6x6,3x3)";
+        other.filter_growth = w.filter_growth - 1;
+        other.algorithm = w.name;
         plan_shape(c, &other, precision, units, &fast);
-        if (plan_seconds(c, &fast) + transform_seconds(c, &other, precision, units) <
-            plan_seconds(c, plan)) {
+        double seconds =
+            wl_max_d(plan_seconds(c, &fast) + transform_seconds(c, &other, precision, units),
+                     filter_seconds(c, &other, units));
+        if (seconds < best) {
+            best = seconds;
             *shape = other;
             *plan = fast;
         }
+    }
+}
+
+static void plan_anew(const struct wl_map_ctx *c, const struct wl_product *p,
+                      enum wl_precision precision, int32_t units, struct cpu_shape *shape,
+                      struct cpu_plan *plan)
+{
+    *plan = (struct cpu_plan){.pipe = WL_NONE};
+    if (!(shape->macs > 0)) {
+        return;
+    }
+    plan_shape(c, shape, precision, units, plan);
+    if (plan->pipe != WL_NONE && wl_precision_is_float(precision)) {
+        choose_winograd(c, p, precision, units, shape, plan);
     }
     if (plan->pipe == WL_NONE) {
         return;

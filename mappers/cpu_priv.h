@@ -15,6 +15,7 @@ struct cpu_shape {
     bool depthwise;       /* one filter per channel: vectorised over channels or positions */
     double transform_ops; /* Winograd: else 0 */
     double transform_elems;
+    double filter_growth; /* bytes of the transformed filters beyond the stored ones, over those */
     const char *algorithm;
 };
 

@@ -311,8 +311,9 @@ static bool try_winograd(const struct wl_map_ctx *c, const struct wl_product *p,
 {
     struct wl_winograd w;
     /* Fast algorithms lose too many bits, and gain too little, on matrix units. */
-    if (plan->pipe == WL_NONE || plan->matrix || !wl_precision_is_float(precision) ||
-        !wl_winograd_plan(c, p, &w)) {
+    if (c->options->runtime == NULL || plan->pipe == WL_NONE || plan->matrix ||
+        !wl_precision_is_float(precision) ||
+        !wl_winograd_plan(c, p, c->options->runtime->winograd_tile, &w)) {
         return false;
     }
     struct gpu_shape other = *shape;
@@ -324,9 +325,7 @@ static bool try_winograd(const struct wl_map_ctx *c, const struct wl_product *p,
     other.macs = (double)w.g * (double)w.m * (double)w.n * (double)w.k;
     other.transform_ops = w.transform_ops;
     other.transform_elems = w.workspace_elems;
-    other.algorithm = w.tile == 2   ? "winograd F(2x2,3x3)"
-                      : w.tile == 4 ? "winograd F(4x4,3x3)"
-                                    : "winograd F(6x6,3x3)";
+    other.algorithm = w.name;
     plan_on(c, &other, p, c->vector[precision], &fast);
     const struct wl_pipe *pipe = &c->device->pipes[fast.pipe];
     double rate = pipe->ops_per_cycle[fast.precision] / 2 * pipe->clock_hz *

@@ -120,6 +120,10 @@ wl_status wl_mappers_run(const struct wl_partition *p, const struct wl_device *d
         c.unit_loss = rt->unit_loss[d->class];
     }
     wl_map_pipes(&c);
+    for (int32_t i = 0; i < p->count; i++) {
+        c.weight_bytes +=
+            wl_map_list_bytes(&c, p->subgraphs[i].weights, p->subgraphs[i].weight_count);
+    }
     c.cache = WL_NEW(arena, struct wl_plan_cache);
     WL_TRY_PTR(c.cache, err);
     struct wl_mapping *items = WL_ARRAY(arena, struct wl_mapping, p->count);

@@ -54,6 +54,7 @@ struct wl_map_ctx {
     double depthwise_efficiency;
     double unit_loss;          /* of the runtime */
     int32_t units;             /* that the analysis may use */
+    double weight_bytes; /* of all subgraphs, as stored in the policy's precision */
     struct wl_plan_cache *cache;
     struct wl_pipe_choice matrix[WL_PREC_COUNT]; /* best matrix pipe of exactly this precision */
     struct wl_pipe_choice any_matrix[WL_PREC_COUNT]; /* the same, or of one that serves it */
@@ -200,6 +201,12 @@ void *wl_map_plan_slot(const struct wl_map_ctx *c, const struct wl_product *p, d
 /* Empties a sink. */
 void wl_sink_clear(struct wl_event_sink *sink);
 
+/* Instances of a level, at least one. */
+static inline double wl_map_instances(const struct wl_level *l)
+{
+    return l->instances > 0 ? l->instances : 1;
+}
+
 /* Instances of a level that `units` units reach. */
 double wl_map_instances_used(const struct wl_level *l, double units);
 
@@ -239,11 +246,12 @@ struct wl_winograd {
     int64_t g, m, n, k;     /* (t+2)^2 products of tiles x channels */
     double transform_ops;   /* additions and multiplications of both transforms */
     double workspace_elems; /* transformed inputs and outputs */
-    int32_t tile;
+    double filter_growth;   /* bytes of the transformed filters over the stored ones */
+    const char *name;
 };
-/* False when the convolution is not 3x3, stride 1, undilated, ungrouped, or the runtime lacks it.
- */
-bool wl_winograd_plan(const struct wl_map_ctx *c, const struct wl_product *p,
+/* Output tiles of `tile` x `tile`. False when the convolution is not 3x3, stride 1, undilated,
+   ungrouped, or the runtime lacks it or goes to smaller tiles only. */
+bool wl_winograd_plan(const struct wl_map_ctx *c, const struct wl_product *p, int32_t tile,
                       struct wl_winograd *out);
 
 #endif
