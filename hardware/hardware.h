@@ -388,11 +388,12 @@ struct wl_runtime {
     bool graph_launch; /* launches are batched (CUDA graphs, engines) */
     double
         gemm_efficiency[WL_HW_CLASS_COUNT]; /* achieved share of the pipe peak on large products */
-    double vector_efficiency[WL_HW_CLASS_COUNT];  /* the same for element-wise work */
-    double integer_efficiency[WL_HW_CLASS_COUNT]; /* gemm_efficiency of integers; 0: as that */
+    double vector_efficiency[WL_HW_CLASS_COUNT];      /* the same for element-wise work */
+    double integer_efficiency[WL_HW_CLASS_COUNT];     /* gemm_efficiency of integers; 0: as that */
     double convolution_efficiency[WL_HW_CLASS_COUNT]; /* floats, kernels larger than one
                                                          element; 0: as gemm_efficiency */
-    double depthwise_efficiency[WL_HW_CLASS_COUNT];   /* 0: as vector_efficiency */
+    double matrix_efficiency[WL_HW_CLASS_COUNT]; /* on the matrix units of a CPU; 0: as elsewhere */
+    double depthwise_efficiency[WL_HW_CLASS_COUNT]; /* 0: as vector_efficiency */
     double unit_loss[WL_HW_CLASS_COUNT]; /* extra work per further unit: t(n) = t(1)/n (1 + loss
                                             (n-1)) */
     double

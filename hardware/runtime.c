@@ -16,7 +16,7 @@ struct runtime_file {
     const char *name, *title, *fusion, *notes;
     bool flash_attention, im2col, graph_launch;
     struct wl_list dispatch_s, gemm_efficiency, vector_efficiency, integer_efficiency, unit_loss;
-    struct wl_list convolution_efficiency, depthwise_efficiency, row_efficiency;
+    struct wl_list matrix_efficiency, convolution_efficiency, depthwise_efficiency, row_efficiency;
     struct wl_list memory_efficiency, worker_s, call_s;
 };
 
@@ -36,6 +36,7 @@ static const struct wl_field runtime_fields[] = {
     {"vector_efficiency",WL_F_NUMBERS, true,  "share", 0.01, 1, AT(vector_efficiency), NULL, NULL, "share of the vector pipe's peak on element-wise work, by device class"},
     {"integer_efficiency",WL_F_NUMBERS,false, "share", 0.01, 1, AT(integer_efficiency), NULL, NULL, "gemm_efficiency of integer products where it differs"},
     {"convolution_efficiency",WL_F_NUMBERS,false, "share", 0.01, 1, AT(convolution_efficiency), NULL, NULL, "gemm_efficiency of convolutions in floating point whose kernel is larger than one element, where it differs"},
+    {"matrix_efficiency",WL_F_NUMBERS,false, "share", 0.01, 1, AT(matrix_efficiency), NULL, NULL, "share of the peak of matrix units beside vector pipes (CPUs), where it differs from the shares of all products"},
     {"depthwise_efficiency",WL_F_NUMBERS,false, "share", 0.01, 1, AT(depthwise_efficiency), NULL, NULL, "vector_efficiency of depthwise convolutions where it differs"},
     {"unit_loss",        WL_F_NUMBERS, false, "share", 0, 1,    AT(unit_loss), NULL, NULL, "work that each further unit adds: waiting, sharing of caches and buses; t(n) = t(1) / n x (1 + unit_loss x (n - 1))"},
     {"memory_efficiency",WL_F_NUMBERS, false, "share", 0.01, 1, AT(memory_efficiency), NULL, NULL, "share of main memory's sustained bandwidth that the runtime's kernels draw, by device class (absent: 1)"},
@@ -114,6 +115,7 @@ static wl_status read_runtime(struct wl_registry *r, const char *path, const cha
     by_class(problems, "integer_efficiency", &f.integer_efficiency, 0, out->integer_efficiency);
     by_class(problems, "convolution_efficiency", &f.convolution_efficiency, 0,
              out->convolution_efficiency);
+    by_class(problems, "matrix_efficiency", &f.matrix_efficiency, 0, out->matrix_efficiency);
     by_class(problems, "depthwise_efficiency", &f.depthwise_efficiency, 0,
              out->depthwise_efficiency);
     by_class(problems, "row_efficiency", &f.row_efficiency, 0, out->row_efficiency);

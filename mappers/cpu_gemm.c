@@ -279,9 +279,24 @@ static void plan_matrix(const struct wl_map_ctx *c, const struct cpu_shape *sh,
                                       .cycles_per_tile = chunk};
 }
 
-static double plan_seconds(const struct wl_map_ctx *c, const struct cpu_plan *plan)
+/* The runtime's share of the peak. Depthwise convolutions stream their inputs once: they fare like
+   element-wise work. */
+static double efficiency_of(const struct wl_map_ctx *c, const struct cpu_shape *sh,
+                            const struct cpu_plan *plan)
 {
-    return plan->busy_cycles / c->device->pipes[plan->pipe].clock_hz;
+    bool matrix = c->device->pipes[plan->pipe].kind == WL_PIPE_MATRIX;
+    if (sh->depthwise) {
+        return c->depthwise_efficiency;
+    }
+    return matrix && c->matrix_efficiency > 0
+               ? c->matrix_efficiency
+               : wl_map_gemm_efficiency(c, plan->precision, sh->window);
+}
+
+static double plan_seconds(const struct wl_map_ctx *c, const struct cpu_shape *sh,
+                           const struct cpu_plan *plan)
+{
+    return plan->busy_cycles / c->device->pipes[plan->pipe].clock_hz / efficiency_of(c, sh, plan);
 }
 
 /* The faster of matrix and vector pipe for one shape. */
@@ -292,7 +307,7 @@ static void plan_shape(const struct wl_map_ctx *c, const struct cpu_shape *sh,
     plan_vector(c, sh, c->vector[precision], units, plan);
     plan_matrix(c, sh, c->matrix[precision], units, &matrix);
     if (matrix.pipe != WL_NONE &&
-        (plan->pipe == WL_NONE || plan_seconds(c, &matrix) < plan_seconds(c, plan))) {
+        (plan->pipe == WL_NONE || plan_seconds(c, sh, &matrix) < plan_seconds(c, sh, plan))) {
         *plan = matrix;
     }
 }
@@ -324,6 +339,7 @@ static struct cpu_shape direct_shape(const struct wl_map_ctx *c, const struct wl
     sh.macs = (double)p->g * (double)p->m * (double)p->n * (double)p->k;
     sh.left_bytes = wl_map_tensor_bytes(c, s, p->left);
     sh.right_bytes = wl_map_tensor_bytes(c, s, p->right);
+    sh.window = p->window;
     sh.depthwise = p->window != NULL && p->window->groups > 1 && p->n == 1;
     if (sh.depthwise) {
         sh.algorithm = "depthwise";
@@ -352,7 +368,7 @@ static void choose_winograd(const struct wl_map_ctx *c, const struct wl_product 
                             struct cpu_plan *plan)
 {
     const struct cpu_shape direct = *shape;
-    double best = wl_max_d(plan_seconds(c, plan), filter_seconds(c, shape, units));
+    double best = wl_max_d(plan_seconds(c, shape, plan), filter_seconds(c, shape, units));
     struct wl_winograd w;
     for (int32_t tile = 2; tile <= 6; tile += 2) {
         if (!wl_winograd_plan(c, p, tile, &w)) {
@@ -370,9 +386,9 @@ static void choose_winograd(const struct wl_map_ctx *c, const struct wl_product 
         other.filter_growth = w.filter_growth - 1;
         other.algorithm = w.name;
         plan_shape(c, &other, precision, units, &fast);
-        double seconds =
-            wl_max_d(plan_seconds(c, &fast) + transform_seconds(c, &other, precision, units),
-                     filter_seconds(c, &other, units));
+        double seconds = wl_max_d(plan_seconds(c, &other, &fast) +
+                                      transform_seconds(c, &other, precision, units),
+                                  filter_seconds(c, &other, units));
         if (seconds < best) {
             best = seconds;
             *shape = other;
@@ -396,10 +412,7 @@ static void plan_anew(const struct wl_map_ctx *c, const struct wl_product *p,
     if (plan->pipe == WL_NONE) {
         return;
     }
-    /* Depthwise convolutions stream their inputs once: they fare like element-wise work. */
-    double efficiency =
-        shape->depthwise ? c->depthwise_efficiency
-                         : wl_map_gemm_efficiency(c, plan->precision, p->window);
+    double efficiency = efficiency_of(c, shape, plan);
     plan->total_cycles /= efficiency;
     plan->busy_cycles /= efficiency;
     struct wl_tiling *t = &plan->tiling;

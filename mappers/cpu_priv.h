@@ -17,6 +17,7 @@ struct cpu_shape {
     double transform_elems;
     double filter_growth; /* bytes of the transformed filters beyond the stored ones, over those */
     const char *algorithm;
+    const struct wl_window *window;
 };
 
 /* How it is blocked; cycles in the clock of `pipe`, one execution. */

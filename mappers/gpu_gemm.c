@@ -39,7 +39,8 @@ static const struct tile catalogue[] = {
 /* Cycles until the first loads of a block have arrived (main memory to registers), and for writing
    its results at the end. */
 #define BLOCK_START_CYCLES 2500.0
-/* Bytes of K of a stage of the software pipeline; as many stages as the device says are in flight. */
+/* Bytes of K of a stage of the software pipeline; as many stages as the device says are in flight.
+ */
 #define STEP_BYTES 64.0
 /* Parts of a split K add their sums up one after the other, each through the L2. */
 #define SPLIT_JOIN_CYCLES 250.0

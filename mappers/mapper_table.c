@@ -117,6 +117,7 @@ wl_status wl_mappers_run(const struct wl_partition *p, const struct wl_device *d
             share_or(rt->convolution_efficiency, d->class, c.gemm_efficiency);
         c.integer_efficiency = share_or(rt->integer_efficiency, d->class, c.gemm_efficiency);
         c.depthwise_efficiency = share_or(rt->depthwise_efficiency, d->class, c.vector_efficiency);
+        c.matrix_efficiency = share_or(rt->matrix_efficiency, d->class, 0);
         c.unit_loss = rt->unit_loss[d->class];
     }
     wl_map_pipes(&c);

@@ -47,14 +47,15 @@ struct wl_map_ctx {
     const struct wl_device *device;
     const struct wl_map_options *options;
     const struct wl_residency *residency;
-    double gemm_efficiency;    /* the runtime's, for this class (0..1] */
-    double vector_efficiency;  /* the same */
+    double gemm_efficiency;        /* the runtime's, for this class (0..1] */
+    double vector_efficiency;      /* the same */
     double convolution_efficiency; /* of convolutions in floats */
     double integer_efficiency;     /* of integer products */
     double depthwise_efficiency;
-    double unit_loss;          /* of the runtime */
-    int32_t units;             /* that the analysis may use */
-    double weight_bytes; /* of all subgraphs, as stored in the policy's precision */
+    double matrix_efficiency; /* of products on a CPU's matrix units; 0: as elsewhere */
+    double unit_loss;         /* of the runtime */
+    int32_t units;            /* that the analysis may use */
+    double weight_bytes;      /* of all subgraphs, as stored in the policy's precision */
     struct wl_plan_cache *cache;
     struct wl_pipe_choice matrix[WL_PREC_COUNT]; /* best matrix pipe of exactly this precision */
     struct wl_pipe_choice any_matrix[WL_PREC_COUNT]; /* the same, or of one that serves it */

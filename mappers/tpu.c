@@ -160,7 +160,8 @@ static void map_product(struct tpu_job *j, const struct wl_run *run)
     const struct wl_pipe *pipe = &c->device->pipes[choice.pipe];
     struct wl_systolic a = array_of(c, pipe);
     struct wl_systolic_plan plan = plan_product(j, &a, p);
-    double efficiency = a.double_buffered ? wl_map_gemm_efficiency(c, choice.precision, p->window) : 1;
+    double efficiency =
+        a.double_buffered ? wl_map_gemm_efficiency(c, choice.precision, p->window) : 1;
     double vector = vector_rate(c, want);
     bool grouped = p->window != NULL && p->window->groups > 1;
     if (grouped && a.double_buffered && vector > 0 &&

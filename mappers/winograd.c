@@ -8,9 +8,9 @@
  * before inference. Only in floating point: transformed integers need more bits than their type
  * has.
  *
- * The transformed filters are (t+2)^2 / 9 times the stored ones, and are what memory holds and every
- * inference reads: with large t, small maps are bound by them, which is why runtimes choose t by
- * the shape.
+ * The transformed filters are (t+2)^2 / 9 times the stored ones, and are what memory holds and
+ * every inference reads: with large t, small maps are bound by them, which is why runtimes choose t
+ * by the shape.
  *
  * Operations of the transforms: the paper gives 32 (input) and 24 (output) for t = 2, 144 (the
  * improved 4 x 4 form) and 100 for t = 4. Both are close to t operations per input-tile element and
@@ -39,8 +39,8 @@ bool wl_winograd_plan(const struct wl_map_ctx *c, const struct wl_product *p, in
                       struct wl_winograd *out)
 {
     const struct wl_runtime *rt = c->options->runtime;
-    if (rt == NULL || !rt->winograd || tile < 2 || tile > rt->winograd_tile || !window_fits(p->window) ||
-        p->g != 1 || p->k % 9 != 0 || p->integer) {
+    if (rt == NULL || !rt->winograd || tile < 2 || tile > rt->winograd_tile ||
+        !window_fits(p->window) || p->g != 1 || p->k % 9 != 0 || p->integer) {
         return false;
     }
     int64_t channels = p->k / 9;

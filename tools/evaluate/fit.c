@@ -26,8 +26,8 @@
 
 struct parameter {
     const char *name;
-    size_t offset;       /* of the array by class in struct wl_runtime */
-    double least, most;  /* of what the fit may choose */
+    size_t offset;      /* of the array by class in struct wl_runtime */
+    double least, most; /* of what the fit may choose */
 };
 
 #define AT(member) offsetof(struct wl_runtime, member)
@@ -35,6 +35,7 @@ static const struct parameter parameters[] = {
     {"gemm_efficiency", AT(gemm_efficiency), 0.3, 0.98},
     {"convolution_efficiency", AT(convolution_efficiency), 0.2, 0.98},
     {"integer_efficiency", AT(integer_efficiency), 0.2, 0.98},
+    {"matrix_efficiency", AT(matrix_efficiency), 0.1, 0.98},
     {"vector_efficiency", AT(vector_efficiency), 0.25, 0.9},
     {"depthwise_efficiency", AT(depthwise_efficiency), 0.05, 0.9},
     {"memory_efficiency", AT(memory_efficiency), 0.2, 1},

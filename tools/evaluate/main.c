@@ -15,10 +15,9 @@ struct options {
 static int usage(void)
 {
     (void)fprintf(
-        stderr,
-        "usage: wattline_evaluate models|kernels|energy|eyeriss|fit|leave-out [--data DIR] "
-        "[--registry DIR] [--models DIR] [--format text|csv|json] [--records core|all] "
-        "[--runtime NAME]\n");
+        stderr, "usage: wattline_evaluate models|kernels|energy|eyeriss|fit|leave-out [--data DIR] "
+                "[--registry DIR] [--models DIR] [--format text|csv|json] [--records core|all] "
+                "[--runtime NAME]\n");
     return 2;
 }
 

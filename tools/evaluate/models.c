@@ -171,8 +171,8 @@ static bool read_record(const cJSON *r, enum record_choice choice, struct record
                            .batch = (int64_t)number(r, "batch"),
                            .threads = (int32_t)number(r, "cores_used")};
     bool wanted = choice != RECORDS_CORE || cJSON_IsTrue(cJSON_GetObjectItem(r, "core"));
-    if (!wanted || out->device == NULL ||
-        out->model == NULL || out->runtime == NULL || out->precision == NULL || scenario == NULL) {
+    if (!wanted || out->device == NULL || out->model == NULL || out->runtime == NULL ||
+        out->precision == NULL || scenario == NULL) {
         return false;
     }
     if (input != NULL && strncmp(input, "seq ", 4) == 0) {
