@@ -294,6 +294,7 @@ static void resolve_params(const struct wl_spec *s, struct wl_device *d)
         .shared_bytes_per_unit = (int64_t)f->gpu.shared_bytes_per_unit.value,
         .load_stages = whole(&f->gpu.load_stages, 3),
         .double_buffered_weights = f->tpu.double_buffered_weights,
+        .keeps_weights = f->tpu.keeps_weights,
         .mesh_rows = whole(&f->kpu.mesh_rows, 0),
         .mesh_cols = whole(&f->kpu.mesh_cols, 0),
         .program_bytes = (int64_t)f->kpu.program_bytes.value,

@@ -108,6 +108,7 @@ struct wl_class_params {
     int32_t load_stages; /* steps of a product whose operands are under way at once */
     /* TPU: systolic arrays */
     bool double_buffered_weights;
+    bool keeps_weights; /* from one inference to the next, in the first memory */
     /* KPU: mesh of tiles */
     int32_t mesh_rows, mesh_cols;
     int64_t program_bytes;

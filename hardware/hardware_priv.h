@@ -194,6 +194,7 @@ struct wl_spec_gpu {
 struct wl_spec_tpu {
     struct wl_provenance prov;
     bool double_buffered_weights;
+    bool keeps_weights;
 };
 
 struct wl_spec_kpu {

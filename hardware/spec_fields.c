@@ -108,6 +108,7 @@ static TABLE(gpu_table, "gpu", gpu_fields, wl_spec_gpu, true, "what only GPUs ha
 
 static const struct wl_field tpu_fields[] = {
     {"double_buffered_weights",WL_F_BOOL,   REQ, NULL,           0,      0,       AT(wl_spec_tpu, double_buffered_weights), NULL, NULL, "the next tile of weights loads while the array works"},
+    {"keeps_weights",       WL_F_BOOL,      OPT, NULL,           0,      0,       AT(wl_spec_tpu, keeps_weights), NULL, NULL, "weights that fit stay in the first memory from one inference to the next (default: false)"},
 };
 static TABLE(tpu_table, "tpu", tpu_fields, wl_spec_tpu, true, "what only TPUs have");
 

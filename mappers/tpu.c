@@ -282,10 +282,11 @@ static void map_tpu(const struct wl_map_ctx *c, const struct wl_subgraph *s, str
     }
 }
 
-/* VMEM and unified buffers are filled anew for every inference, but for activations on the way. */
+/* VMEM and unified buffers are filled anew for every inference, but for activations on the way, and
+   for weights where the device's compiler keeps them there. */
 static int32_t kept_level(const struct wl_device *d, bool weights)
 {
-    return weights && d->level_count > 1 ? 1 : 0;
+    return weights && !d->params.keeps_weights && d->level_count > 1 ? 1 : 0;
 }
 
 const struct wl_mapper wl_mapper_tpu = {
