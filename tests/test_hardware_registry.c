@@ -297,8 +297,8 @@ static void test_calibrations(void **state)
 static void test_runtimes(void **state)
 {
     static const char *const names[] = {
-        "generic",  "onnxruntime", "tensorrt", "pytorch-eager", "pytorch-compile",
-        "openvino", "ncnn",        "tflite",   "xla",           "mnn"};
+        "generic", "onnxruntime", "tensorrt", "pytorch-eager", "pytorch-compile",  "openvino",
+        "ncnn",    "tflite",      "xla",      "mnn",           "fastertransformer"};
     struct wl_registry r;
     struct wl_error err;
     const char *const *list = NULL;
