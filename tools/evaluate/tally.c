@@ -75,7 +75,10 @@ static int compare(const void *a, const void *b)
 static double percentile(double *values, int32_t count, double share)
 {
     qsort(values, (size_t)count, sizeof(double), compare);
-    return values[(int32_t)(share * (count - 1) + 0.5)];
+    double place = share * (count - 1);
+    int32_t below = (int32_t)place;
+    int32_t above = below + 1 < count ? below + 1 : below;
+    return values[below] + (place - below) * (values[above] - values[below]);
 }
 
 static const char *const kind_names[SAMPLE_KIND_COUNT] = {"latency", "throughput", "energy",
