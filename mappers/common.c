@@ -214,6 +214,9 @@ void wl_map_pipes(struct wl_map_ctx *c)
 enum wl_precision wl_map_stream_precision(const struct wl_map_ctx *c, enum wl_precision p)
 {
     static const enum wl_precision floats[] = {WL_PREC_FP16, WL_PREC_FP32};
+    if (p == WL_PREC_BF16 && c->device->class == WL_HW_CPU) {
+        return WL_PREC_FP32;
+    }
     for (size_t i = 0; i < WL_ARRAY_LEN(floats) && !wl_precision_is_float(p); i++) {
         if (c->vector[floats[i]].pipe != WL_NONE && c->vector[floats[i]].precision == floats[i]) {
             return floats[i];

@@ -150,8 +150,9 @@ double wl_map_loose_macs(const struct wl_subgraph *s);
 
 /*
  * Precision of the arithmetic beside products: integer networks compute softmax, normalisations,
- * activations and scaling in floating point, fp16 where the vector pipe has it, else fp32. Devices
- * without floating point keep the integers.
+ * activations and scaling in floating point, fp16 where the vector pipe has it, else fp32. CPUs
+ * have bf16 in dot products only: the rest is fp32. Devices without floating point keep the
+ * integers.
  */
 enum wl_precision wl_map_stream_precision(const struct wl_map_ctx *c, enum wl_precision p);
 
