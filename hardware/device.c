@@ -286,13 +286,17 @@ static wl_status resolve_levels(const struct wl_spec *s, const struct wl_spec_mo
 static void resolve_params(const struct wl_spec *s, struct wl_device *d)
 {
     const struct wl_spec_file *f = &s->file;
+    double clock_hz = d->groups[0].clock_hz;
+    double cycles_s = clock_hz > 0 ? s->class_file->barrier_cycles.value / clock_hz : 0;
     d->params = (struct wl_class_params){
         .dispatch_s = given_or(&f->dispatch.dispatch_s, s->class_file->dispatch_s.value),
-        .barrier_s = given_or(&f->dispatch.barrier_s, s->class_file->barrier_s.value),
+        .barrier_s = given_or(&f->dispatch.barrier_s, s->class_file->barrier_s.value + cycles_s),
         .warp_size = whole(&f->gpu.warp_size, 0),
         .max_blocks_per_unit = whole(&f->gpu.max_blocks_per_unit, 0),
         .shared_bytes_per_unit = (int64_t)f->gpu.shared_bytes_per_unit.value,
+        .load_stages = whole(&f->gpu.load_stages, 3),
         .double_buffered_weights = f->tpu.double_buffered_weights,
+        .keeps_weights = f->tpu.keeps_weights,
         .mesh_rows = whole(&f->kpu.mesh_rows, 0),
         .mesh_cols = whole(&f->kpu.mesh_cols, 0),
         .program_bytes = (int64_t)f->kpu.program_bytes.value,

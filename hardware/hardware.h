@@ -105,8 +105,10 @@ struct wl_class_params {
     int32_t warp_size;
     int32_t max_blocks_per_unit;
     int64_t shared_bytes_per_unit;
+    int32_t load_stages; /* steps of a product whose operands are under way at once */
     /* TPU: systolic arrays */
     bool double_buffered_weights;
+    bool keeps_weights; /* from one inference to the next, in the first memory */
     /* KPU: mesh of tiles */
     int32_t mesh_rows, mesh_cols;
     int64_t program_bytes;
@@ -435,12 +437,18 @@ struct wl_runtime {
     bool graph_launch; /* launches are batched (CUDA graphs, engines) */
     double
         gemm_efficiency[WL_HW_CLASS_COUNT]; /* achieved share of the pipe peak on large products */
-    double vector_efficiency[WL_HW_CLASS_COUNT];  /* the same for element-wise work */
-    double integer_efficiency[WL_HW_CLASS_COUNT]; /* gemm_efficiency of integers; 0: as that */
+    double vector_efficiency[WL_HW_CLASS_COUNT];      /* the same for element-wise work */
+    double integer_efficiency[WL_HW_CLASS_COUNT];     /* gemm_efficiency of integers; 0: as that */
+    double convolution_efficiency[WL_HW_CLASS_COUNT]; /* floats, kernels larger than one
+                                                         element; 0: as gemm_efficiency */
+    double matrix_efficiency[WL_HW_CLASS_COUNT]; /* on the matrix units of a CPU; 0: as elsewhere */
+    double depthwise_efficiency[WL_HW_CLASS_COUNT]; /* 0: as vector_efficiency */
     double unit_loss[WL_HW_CLASS_COUNT]; /* extra work per further unit: t(n) = t(1)/n (1 + loss
                                             (n-1)) */
     double
         memory_efficiency[WL_HW_CLASS_COUNT]; /* share of main memory's sustained bandwidth; 0: 1 */
+    double row_efficiency[WL_HW_CLASS_COUNT]; /* memory_efficiency of fully connected layers on one
+                                                 row per sample; 0: as that */
     double worker_s[WL_HW_CLASS_COUNT]; /* of fork and join, per operator and further thread */
     double call_s[WL_HW_CLASS_COUNT];   /* once per inference */
     const char *source;

@@ -188,12 +188,13 @@ struct wl_spec_dispatch {
 
 struct wl_spec_gpu {
     struct wl_provenance prov;
-    struct wl_num warp_size, max_blocks_per_unit, shared_bytes_per_unit;
+    struct wl_num warp_size, max_blocks_per_unit, shared_bytes_per_unit, load_stages;
 };
 
 struct wl_spec_tpu {
     struct wl_provenance prov;
     bool double_buffered_weights;
+    bool keeps_weights;
 };
 
 struct wl_spec_kpu {
@@ -258,7 +259,7 @@ struct wl_class_event {
 /* registry/classes/<class>.json: what a whole class shares. */
 struct wl_class_file {
     struct wl_provenance prov;
-    struct wl_num schema_version, dispatch_s, barrier_s;
+    struct wl_num schema_version, dispatch_s, barrier_s, barrier_cycles;
     struct wl_num matrix_arithmetic_factor, matrix_operand_pj_per_byte, vector_arithmetic_factor,
         vector_operand_pj_per_byte, special_op_factor;
     int class;

@@ -16,6 +16,7 @@ struct runtime_file {
     const char *name, *title, *fusion, *notes, *blocked_kernels;
     bool flash_attention, im2col, graph_launch;
     struct wl_list dispatch_s, gemm_efficiency, vector_efficiency, integer_efficiency, unit_loss;
+    struct wl_list matrix_efficiency, convolution_efficiency, depthwise_efficiency, row_efficiency;
     struct wl_list memory_efficiency, worker_s, call_s;
 };
 
@@ -36,8 +37,12 @@ static const struct wl_field runtime_fields[] = {
     {"gemm_efficiency",  WL_F_NUMBERS, true,  "share", 0.01, 1, AT(gemm_efficiency), NULL, NULL, "share of the pipe's peak on large products, by device class"},
     {"vector_efficiency",WL_F_NUMBERS, true,  "share", 0.01, 1, AT(vector_efficiency), NULL, NULL, "share of the vector pipe's peak on element-wise work, by device class"},
     {"integer_efficiency",WL_F_NUMBERS,false, "share", 0.01, 1, AT(integer_efficiency), NULL, NULL, "gemm_efficiency of integer products where it differs"},
+    {"convolution_efficiency",WL_F_NUMBERS,false, "share", 0.01, 1, AT(convolution_efficiency), NULL, NULL, "gemm_efficiency of convolutions in floating point whose kernel is larger than one element, where it differs"},
+    {"matrix_efficiency",WL_F_NUMBERS,false, "share", 0.01, 1, AT(matrix_efficiency), NULL, NULL, "share of the peak of matrix units beside vector pipes (CPUs), where it differs from the shares of all products"},
+    {"depthwise_efficiency",WL_F_NUMBERS,false, "share", 0.01, 1, AT(depthwise_efficiency), NULL, NULL, "vector_efficiency of depthwise convolutions where it differs"},
     {"unit_loss",        WL_F_NUMBERS, false, "share", 0, 1,    AT(unit_loss), NULL, NULL, "work that each further unit adds: waiting, sharing of caches and buses; t(n) = t(1) / n x (1 + unit_loss x (n - 1))"},
     {"memory_efficiency",WL_F_NUMBERS, false, "share", 0.01, 1, AT(memory_efficiency), NULL, NULL, "share of main memory's sustained bandwidth that the runtime's kernels draw, by device class (absent: 1)"},
+    {"row_efficiency",   WL_F_NUMBERS, false, "share", 0.01, 1, AT(row_efficiency), NULL, NULL, "memory_efficiency of fully connected layers that read one row per sample, where it differs: dot products on few cores"},
     {"worker_s",         WL_F_NUMBERS, false, "s",     0, 1,    AT(worker_s), NULL, NULL, "what each further thread adds to the fork and join around one operator"},
     {"call_s",           WL_F_NUMBERS, false, "s",     0, 1,    AT(call_s), NULL, NULL, "once per inference: the call, binding of inputs and outputs; charged to the first subgraph"},
     {"notes",            WL_F_STRING,  false, NULL,    1, 1000, AT(notes), NULL, NULL, "what a reader should know"},
@@ -112,6 +117,12 @@ static wl_status read_runtime(struct wl_registry *r, const char *path, const cha
     by_class(problems, "gemm_efficiency", &f.gemm_efficiency, 1, out->gemm_efficiency);
     by_class(problems, "vector_efficiency", &f.vector_efficiency, 1, out->vector_efficiency);
     by_class(problems, "integer_efficiency", &f.integer_efficiency, 0, out->integer_efficiency);
+    by_class(problems, "convolution_efficiency", &f.convolution_efficiency, 0,
+             out->convolution_efficiency);
+    by_class(problems, "matrix_efficiency", &f.matrix_efficiency, 0, out->matrix_efficiency);
+    by_class(problems, "depthwise_efficiency", &f.depthwise_efficiency, 0,
+             out->depthwise_efficiency);
+    by_class(problems, "row_efficiency", &f.row_efficiency, 0, out->row_efficiency);
     by_class(problems, "unit_loss", &f.unit_loss, 0, out->unit_loss);
     by_class(problems, "memory_efficiency", &f.memory_efficiency, 1, out->memory_efficiency);
     by_class(problems, "worker_s", &f.worker_s, 0, out->worker_s);

@@ -104,11 +104,13 @@ static const struct wl_field gpu_fields[] = {
     {"warp_size",           WL_F_INT,       REQ, "threads",      1,      1024,    AT(wl_spec_gpu, warp_size), NULL, NULL, "threads that run in lock step"},
     {"max_blocks_per_unit", WL_F_INT,       REQ, "blocks",       1,      1024,    AT(wl_spec_gpu, max_blocks_per_unit), NULL, NULL, "thread blocks resident on one unit"},
     {"shared_bytes_per_unit",WL_F_INT,      REQ, "bytes",        1,      1e8,     AT(wl_spec_gpu, shared_bytes_per_unit), NULL, NULL, "largest shared-memory carve-out of one unit"},
+    {"load_stages",         WL_F_INT,       OPT, "stages",       1,      8,       AT(wl_spec_gpu, load_stages), NULL, NULL, "steps of a product whose operands are under way at once (default: 3; 2 where loads to shared memory pass registers)"},
 };
 static TABLE(gpu_table, "gpu", gpu_fields, wl_spec_gpu, true, "what only GPUs have");
 
 static const struct wl_field tpu_fields[] = {
     {"double_buffered_weights",WL_F_BOOL,   REQ, NULL,           0,      0,       AT(wl_spec_tpu, double_buffered_weights), NULL, NULL, "the next tile of weights loads while the array works"},
+    {"keeps_weights",       WL_F_BOOL,      OPT, NULL,           0,      0,       AT(wl_spec_tpu, keeps_weights), NULL, NULL, "weights that fit stay in the first memory from one inference to the next (default: false)"},
 };
 static TABLE(tpu_table, "tpu", tpu_fields, wl_spec_tpu, true, "what only TPUs have");
 
@@ -195,6 +197,7 @@ static const struct wl_field class_fields[] = {
     {"class",               WL_F_ENUM,      REQ, NULL,           0,      0,       AT(wl_class_file, class), NULL, classes, "cpu, gpu, tpu or kpu"},
     {"dispatch_s",          WL_F_NUM,       REQ, "s",            0,      1,       AT(wl_class_file, dispatch_s), NULL, NULL, "to launch one operator, where the spec says nothing"},
     {"barrier_s",           WL_F_NUM,       REQ, "s",            0,      1,       AT(wl_class_file, barrier_s), NULL, NULL, "to start and join all units, where the spec says nothing"},
+    {"barrier_cycles",      WL_F_NUM,       OPT, "cycles",       0,      1e6,     AT(wl_class_file, barrier_cycles), NULL, NULL, "of the unit's clock, added to barrier_s where the spec says nothing"},
     {"matrix_arithmetic_factor",WL_F_NUM,   REQ, "ratio",        0,      1000,    AT(wl_class_file, matrix_arithmetic_factor), NULL, NULL, "energy of a MAC in a matrix unit over the bare multiply and add (clocks, latches, idle toggling)"},
     {"matrix_operand_pj_per_byte",WL_F_NUM, REQ, "pJ/B",         0,      1000,    AT(wl_class_file, matrix_operand_pj_per_byte), NULL, NULL, "wires and latches that bring an operand of a MAC to a matrix unit, at 7 nm, per byte of the type"},
     {"vector_arithmetic_factor",WL_F_NUM,   REQ, "ratio",        0,      1000,    AT(wl_class_file, vector_arithmetic_factor), NULL, NULL, "the same for a vector lane"},

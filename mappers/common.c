@@ -211,6 +211,20 @@ void wl_map_pipes(struct wl_map_ctx *c)
     }
 }
 
+enum wl_precision wl_map_stream_precision(const struct wl_map_ctx *c, enum wl_precision p)
+{
+    static const enum wl_precision floats[] = {WL_PREC_FP16, WL_PREC_FP32};
+    if (p == WL_PREC_BF16 && c->device->class == WL_HW_CPU) {
+        return WL_PREC_FP32;
+    }
+    for (size_t i = 0; i < WL_ARRAY_LEN(floats) && !wl_precision_is_float(p); i++) {
+        if (c->vector[floats[i]].pipe != WL_NONE && c->vector[floats[i]].precision == floats[i]) {
+            return floats[i];
+        }
+    }
+    return p;
+}
+
 void wl_map_use_pipe(struct wl_mapping *m, int32_t pipe, double cycles, double executed_ops)
 {
     if (pipe == WL_NONE || !(cycles > 0 || executed_ops > 0)) {
@@ -340,7 +354,9 @@ double wl_map_level_share(const struct wl_device *d, int32_t level, double units
     const struct wl_level *l = &d->levels[level];
     double share = units / wl_device_units(d);
     if (l->unit_bandwidth_bps > 0) {
-        share = units * l->unit_bandwidth_bps / l->bandwidth_bps;
+        /* What one unit draws is a sustained figure already. */
+        double sustained = l->bandwidth_bps * (l->efficiency > 0 ? l->efficiency : 1);
+        share = units * l->unit_bandwidth_bps / sustained;
     }
     if (l->scope != WL_SCOPE_DEVICE) {
         double instances = l->instances > 0 ? l->instances : 1;

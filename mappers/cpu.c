@@ -71,8 +71,9 @@ struct stream_work {
 };
 
 static void count_stream(const struct wl_map_ctx *c, const struct wl_subgraph *s,
-                         enum wl_precision precision, struct stream_work *w)
+                         enum wl_precision of_subgraph, struct stream_work *w)
 {
+    enum wl_precision precision = wl_map_stream_precision(c, of_subgraph);
     *w =
         (struct stream_work){.pipe = c->vector[precision], .ops = wl_map_stream_ops(s), .lanes = 1};
     if (w->pipe.pipe == WL_NONE) {
@@ -157,6 +158,15 @@ struct cpu_job {
     double padded_s;                    /* with padding to tiles, otherwise at the peak */
 };
 
+/* What transformed filters are larger than stored ones: from the levels that serve the subgraph. */
+static void add_filters(struct cpu_job *j, double bytes)
+{
+    double inner = j->compulsory[0].read_bytes;
+    for (int32_t l = 0; l < j->c->device->level_count && inner > 0; l++) {
+        j->m->traffic[l].read_bytes += bytes * wl_min_d(1, j->compulsory[l].read_bytes / inner);
+    }
+}
+
 static void map_products(struct cpu_job *j, int32_t units, bool final)
 {
     const struct wl_subgraph *s = j->s;
@@ -192,6 +202,7 @@ static void map_products(struct cpu_job *j, int32_t units, bool final)
             wl_map_add_blocking(j->c, &block, units, j->compulsory, j->m);
             cpu_product_events(j->c, &shape, &plan, j->sink);
             if (shape.transform_ops > 0) {
+                add_filters(j, shape.right_bytes * shape.filter_growth * times);
                 cpu_winograd_extra(j->c, &shape, &plan, units, j->m, j->sink);
             }
         }

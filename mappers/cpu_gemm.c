@@ -279,9 +279,24 @@ static void plan_matrix(const struct wl_map_ctx *c, const struct cpu_shape *sh,
                                       .cycles_per_tile = chunk};
 }
 
-static double plan_seconds(const struct wl_map_ctx *c, const struct cpu_plan *plan)
+/* The runtime's share of the peak. Depthwise convolutions stream their inputs once: they fare like
+   element-wise work. */
+static double efficiency_of(const struct wl_map_ctx *c, const struct cpu_shape *sh,
+                            const struct cpu_plan *plan)
 {
-    return plan->busy_cycles / c->device->pipes[plan->pipe].clock_hz;
+    bool matrix = c->device->pipes[plan->pipe].kind == WL_PIPE_MATRIX;
+    if (sh->depthwise) {
+        return c->depthwise_efficiency;
+    }
+    return matrix && c->matrix_efficiency > 0
+               ? c->matrix_efficiency
+               : wl_map_gemm_efficiency(c, plan->precision, sh->window);
+}
+
+static double plan_seconds(const struct wl_map_ctx *c, const struct cpu_shape *sh,
+                           const struct cpu_plan *plan)
+{
+    return plan->busy_cycles / c->device->pipes[plan->pipe].clock_hz / efficiency_of(c, sh, plan);
 }
 
 /* The faster of matrix and vector pipe for one shape. */
@@ -292,7 +307,7 @@ static void plan_shape(const struct wl_map_ctx *c, const struct cpu_shape *sh,
     plan_vector(c, sh, c->vector[precision], units, plan);
     plan_matrix(c, sh, c->matrix[precision], units, &matrix);
     if (matrix.pipe != WL_NONE &&
-        (plan->pipe == WL_NONE || plan_seconds(c, &matrix) < plan_seconds(c, plan))) {
+        (plan->pipe == WL_NONE || plan_seconds(c, sh, &matrix) < plan_seconds(c, sh, plan))) {
         *plan = matrix;
     }
 }
@@ -324,6 +339,7 @@ static struct cpu_shape direct_shape(const struct wl_map_ctx *c, const struct wl
     sh.macs = (double)p->g * (double)p->m * (double)p->n * (double)p->k;
     sh.left_bytes = wl_map_tensor_bytes(c, s, p->left);
     sh.right_bytes = wl_map_tensor_bytes(c, s, p->right);
+    sh.window = p->window;
     sh.depthwise = p->window != NULL && p->window->groups > 1 && p->n == 1;
     if (sh.depthwise) {
         sh.algorithm = "depthwise";
@@ -333,18 +349,32 @@ static struct cpu_shape direct_shape(const struct wl_map_ctx *c, const struct wl
     return sh;
 }
 
-static void plan_anew(const struct wl_map_ctx *c, const struct wl_product *p,
-                      enum wl_precision precision, int32_t units, struct cpu_shape *shape,
-                      struct cpu_plan *plan)
+/* Seconds that the filters of a product take from where all of them fit, at this growth. */
+static double filter_seconds(const struct wl_map_ctx *c, const struct cpu_shape *sh, int32_t units)
 {
+    const struct wl_device *d = c->device;
+    int32_t l = d->level_count - 1;
+    double bytes = sh->right_bytes * (1 + sh->filter_growth);
+    double held = (double)d->levels[l - 1].capacity_bytes * wl_map_instances(&d->levels[l - 1]);
+    l -= l > 1 && c->weight_bytes * (1 + sh->filter_growth) <= held ? 1 : 0;
+    const struct wl_level *level = &d->levels[l];
+    double rate = level->bandwidth_bps * level->efficiency * wl_map_level_share(d, l, units);
+    return rate > 0 ? bytes / rate : 0;
+}
+
+/* Tries Winograd with every tile that the runtime has; the fastest way stays in `shape`, `plan`. */
+static void choose_winograd(const struct wl_map_ctx *c, const struct wl_product *p,
+                            enum wl_precision precision, int32_t units, struct cpu_shape *shape,
+                            struct cpu_plan *plan)
+{
+    const struct cpu_shape direct = *shape;
+    double best = wl_max_d(plan_seconds(c, shape, plan), filter_seconds(c, shape, units));
     struct wl_winograd w;
-    *plan = (struct cpu_plan){.pipe = WL_NONE};
-    if (!(shape->macs > 0)) {
-        return;
-    }
-    plan_shape(c, shape, precision, units, plan);
-    if (plan->pipe != WL_NONE && wl_precision_is_float(precision) && wl_winograd_plan(c, p, &w)) {
-        struct cpu_shape other = *shape;
+    for (int32_t tile = 2; tile <= 6; tile += 2) {
+        if (!wl_winograd_plan(c, p, tile, &w)) {
+            continue;
+        }
+        struct cpu_shape other = direct;
         struct cpu_plan fast;
         other.g = w.g;
         other.m = w.m;
@@ -353,22 +383,36 @@ static void plan_anew(const struct wl_map_ctx *c, const struct wl_product *p,
         other.macs = (double)w.g * (double)w.m * (double)w.n * (double)w.k;
         other.transform_ops = w.transform_ops;
         other.transform_elems = w.workspace_elems;
-        other.algorithm = w.tile == 2   ? "winograd F(2x2,3x3)"
-                          : w.tile == 4 ? "winograd F(4x4,3x3)"
-                                        : "winograd F(6x6,3x3)";
+        other.filter_growth = w.filter_growth - 1;
+        other.algorithm = w.name;
         plan_shape(c, &other, precision, units, &fast);
-        if (plan_seconds(c, &fast) + transform_seconds(c, &other, precision, units) <
-            plan_seconds(c, plan)) {
+        double seconds = wl_max_d(plan_seconds(c, &other, &fast) +
+                                      transform_seconds(c, &other, precision, units),
+                                  filter_seconds(c, &other, units));
+        if (seconds < best) {
+            best = seconds;
             *shape = other;
             *plan = fast;
         }
     }
+}
+
+static void plan_anew(const struct wl_map_ctx *c, const struct wl_product *p,
+                      enum wl_precision precision, int32_t units, struct cpu_shape *shape,
+                      struct cpu_plan *plan)
+{
+    *plan = (struct cpu_plan){.pipe = WL_NONE};
+    if (!(shape->macs > 0)) {
+        return;
+    }
+    plan_shape(c, shape, precision, units, plan);
+    if (plan->pipe != WL_NONE && wl_precision_is_float(precision)) {
+        choose_winograd(c, p, precision, units, shape, plan);
+    }
     if (plan->pipe == WL_NONE) {
         return;
     }
-    /* Depthwise convolutions stream their inputs once: they fare like element-wise work. */
-    double efficiency =
-        shape->depthwise ? c->vector_efficiency : wl_map_gemm_efficiency(c, plan->precision);
+    double efficiency = efficiency_of(c, shape, plan);
     plan->total_cycles /= efficiency;
     plan->busy_cycles /= efficiency;
     struct wl_tiling *t = &plan->tiling;

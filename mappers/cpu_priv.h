@@ -15,7 +15,9 @@ struct cpu_shape {
     bool depthwise;       /* one filter per channel: vectorised over channels or positions */
     double transform_ops; /* Winograd: else 0 */
     double transform_elems;
+    double filter_growth; /* bytes of the transformed filters beyond the stored ones, over those */
     const char *algorithm;
+    const struct wl_window *window;
 };
 
 /* How it is blocked; cycles in the clock of `pipe`, one execution. */

@@ -149,7 +149,8 @@ static void map_stream(struct gpu_job *j)
     const struct wl_device *d = c->device;
     const struct wl_subgraph *s = j->s;
     struct wl_stream_ops o = wl_map_stream_ops(s);
-    struct wl_pipe_choice v = c->vector[j->m->precision];
+    enum wl_precision precision = wl_map_stream_precision(c, j->m->precision);
+    struct wl_pipe_choice v = c->vector[precision];
     if (v.pipe == WL_NONE) {
         return;
     }
@@ -160,7 +161,7 @@ static void map_stream(struct gpu_job *j)
     double units = s->product_count > 0 ? all : wl_min_d(all, blocks);
     const struct wl_pipe *p = &d->pipes[v.pipe];
     double slots = o.plain + o.integer + o.macs + o.divide * DIVIDE_SLOTS;
-    struct wl_pipe_choice special = c->special[j->m->precision];
+    struct wl_pipe_choice special = c->special[precision];
     if (special.pipe != WL_NONE) {
         double rate = d->pipes[special.pipe].ops_per_cycle[special.precision] * units;
         wl_map_use_pipe(j->m, special.pipe, o.special / rate / c->vector_efficiency, 0);

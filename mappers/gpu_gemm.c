@@ -39,8 +39,8 @@ static const struct tile catalogue[] = {
 /* Cycles until the first loads of a block have arrived (main memory to registers), and for writing
    its results at the end. */
 #define BLOCK_START_CYCLES 2500.0
-/* K in flight per block: stages of the software pipeline, each this many bytes of K. */
-#define STAGES 3.0
+/* Bytes of K of a stage of the software pipeline; as many stages as the device says are in flight.
+ */
 #define STEP_BYTES 64.0
 /* Parts of a split K add their sums up one after the other, each through the L2. */
 #define SPLIT_JOIN_CYCLES 250.0
@@ -88,11 +88,13 @@ struct unit_rates {
     double elem_bytes;
     double efficiency;
     double fixed_area;
+    double stages;     /* in flight per block */
     double group_rows; /* rows whose warps share the right operand, 0: none */
     bool matrix;
 };
 
-static struct unit_rates rates_of(const struct wl_map_ctx *c, struct wl_pipe_choice choice)
+static struct unit_rates rates_of(const struct wl_map_ctx *c, struct wl_pipe_choice choice,
+                                  const struct wl_window *window)
 {
     const struct wl_device *d = c->device;
     const struct wl_pipe *p = &d->pipes[choice.pipe];
@@ -100,7 +102,8 @@ static struct unit_rates rates_of(const struct wl_map_ctx *c, struct wl_pipe_cho
     struct unit_rates r = {.clock_hz = p->clock_hz,
                            .units = d->groups[p->group].count,
                            .elem_bytes = wl_precision_bits(choice.precision) / 8.0,
-                           .efficiency = wl_map_gemm_efficiency(c, choice.precision),
+                           .efficiency = wl_map_gemm_efficiency(c, choice.precision, window),
+                           .stages = wl_max_d(1, d->params.load_stages),
                            .matrix = p->kind == WL_PIPE_MATRIX};
     r.fixed_area = r.matrix ? MATRIX_FIXED_AREA : VECTOR_FIXED_AREA;
     r.macs_per_cycle = p->ops_per_cycle[choice.precision] / 2 * (p->arrays > 0 ? p->arrays : 1);
@@ -116,9 +119,9 @@ static struct unit_rates rates_of(const struct wl_map_ctx *c, struct wl_pipe_cho
 }
 
 /* Blocks of this tile that fit on a unit at once. */
-static double occupancy(const struct wl_map_ctx *c, const struct tile *t)
+static double occupancy(const struct wl_map_ctx *c, const struct tile *t, double stages)
 {
-    double stage = (double)(t->bm + t->bn) * STAGES * STEP_BYTES;
+    double stage = (double)(t->bm + t->bn) * stages * STEP_BYTES;
     double shared = (double)c->device->params.shared_bytes_per_unit;
     double registers = (double)c->device->groups[0].register_bytes;
     double by_shared = shared > 0 ? floor(shared / stage) : 2;
@@ -144,8 +147,8 @@ static void try_tile(const struct wl_map_ctx *c, const struct gpu_shape *sh, con
         shared = ceil(t->bm / r->group_rows) * t->bn * r->elem_bytes;
     }
     double rounds = ceil(tiles / r->units);
-    double resident = wl_min_d(occupancy(c, t), rounds);
-    double waiting = LOAD_CYCLES * r->elem_bytes / (STAGES * STEP_BYTES * resident);
+    double resident = wl_min_d(occupancy(c, t, r->stages), rounds);
+    double waiting = LOAD_CYCLES * r->elem_bytes / (r->stages * STEP_BYTES * resident);
     double step = wl_max_d(multiply, shared / r->shared_bytes_per_cycle);
     step = wl_max_d(step, waiting);
     double starts = resident >= 2 ? 1 : rounds;
@@ -237,7 +240,7 @@ static void plan_on(const struct wl_map_ctx *c, const struct gpu_shape *shape,
     if (choice.pipe == WL_NONE) {
         return;
     }
-    struct unit_rates r = rates_of(c, choice);
+    struct unit_rates r = rates_of(c, choice, p->window);
     struct gpu_shape sh = *shape;
     if (r.matrix) {
         int64_t align = (int64_t)wl_max_d(1, 16 / r.elem_bytes);
@@ -309,8 +312,9 @@ static bool try_winograd(const struct wl_map_ctx *c, const struct wl_product *p,
 {
     struct wl_winograd w;
     /* Fast algorithms lose too many bits, and gain too little, on matrix units. */
-    if (plan->pipe == WL_NONE || plan->matrix || !wl_precision_is_float(precision) ||
-        !wl_winograd_plan(c, p, &w)) {
+    if (c->options->runtime == NULL || plan->pipe == WL_NONE || plan->matrix ||
+        !wl_precision_is_float(precision) ||
+        !wl_winograd_plan(c, p, c->options->runtime->winograd_tile, &w)) {
         return false;
     }
     struct gpu_shape other = *shape;
@@ -322,9 +326,7 @@ static bool try_winograd(const struct wl_map_ctx *c, const struct wl_product *p,
     other.macs = (double)w.g * (double)w.m * (double)w.n * (double)w.k;
     other.transform_ops = w.transform_ops;
     other.transform_elems = w.workspace_elems;
-    other.algorithm = w.tile == 2   ? "winograd F(2x2,3x3)"
-                      : w.tile == 4 ? "winograd F(4x4,3x3)"
-                                    : "winograd F(6x6,3x3)";
+    other.algorithm = w.name;
     plan_on(c, &other, p, c->vector[precision], &fast);
     const struct wl_pipe *pipe = &c->device->pipes[fast.pipe];
     double rate = pipe->ops_per_cycle[fast.precision] / 2 * pipe->clock_hz *
@@ -352,7 +354,8 @@ static void plan_anew(const struct wl_map_ctx *c, const struct wl_product *p,
     t->m = shape->m;
     t->n = shape->n;
     t->k = shape->k;
-    t->efficiency = plan->pipe == WL_NONE ? 1 : wl_map_gemm_efficiency(c, plan->precision);
+    t->efficiency =
+        plan->pipe == WL_NONE ? 1 : wl_map_gemm_efficiency(c, plan->precision, p->window);
 }
 
 /* A product and its plan, as cached. */

@@ -145,7 +145,7 @@ static void map_product(struct kpu_job *j, const struct wl_run *run)
     struct kpu_block b = {.cycles = 0};
     try_block(p, p->m, p->n, rows, cols, per_pe, tiles, &b);
     try_block(p, p->n, p->m, rows, cols, per_pe, tiles, &b);
-    double cycles = b.cycles / wl_map_gemm_efficiency(c, choice.precision);
+    double cycles = b.cycles / wl_map_gemm_efficiency(c, choice.precision, p->window);
     wl_map_use_pipe(j->m, choice.pipe, cycles * times, 2 * macs * times);
     j->useful += macs * times;
     j->offered += b.cycles * tiles * (double)(rows * cols) * per_pe * times;
@@ -162,7 +162,7 @@ static void map_product(struct kpu_job *j, const struct wl_run *run)
                           .tiles = b.blocks * times,
                           .waves = b.blocks / tiles,
                           .cycles_per_tile = b.cycles_per_block,
-                          .efficiency = wl_map_gemm_efficiency(c, choice.precision)};
+                          .efficiency = wl_map_gemm_efficiency(c, choice.precision, p->window)};
     wl_map_note_product(j->m, &t);
     double elem = wl_precision_bits(choice.precision) / 8.0;
     double left = wl_map_tensor_bytes(c, j->s, p->left);

@@ -20,21 +20,47 @@ const struct wl_mapper *wl_mapper_find(enum wl_hw_class class)
     return NULL;
 }
 
-static double runtime_share(const double *by_class, enum wl_hw_class class)
+static double share_or(const double *by_class, enum wl_hw_class class, double otherwise)
 {
     double share = by_class[class];
-    return share > 0 && share <= 1 ? share : 1;
+    return share > 0 && share <= 1 ? share : otherwise;
+}
+
+static double runtime_share(const double *by_class, enum wl_hw_class class)
+{
+    return share_or(by_class, class, 1);
+}
+
+/*
+ * A fully connected layer of one row per sample. Whether it runs as dot products, at a share of its
+ * own, depends on that alone, not on the batch: so a larger batch is never faster.
+ */
+static bool is_row_layer(const struct wl_map_ctx *c, const struct wl_subgraph *s)
+{
+    const struct wl_product *p = s->products;
+    if (s->product_count != 1 || p->window != NULL || s->weight_count == 0 ||
+        c->graph->batch_input == WL_NONE) {
+        return false;
+    }
+    const struct wl_tensor *batched = &c->graph->tensors[c->graph->batch_input];
+    int64_t batch = batched->rank > 0 ? batched->dims[0].value : 1;
+    return p->g * p->m <= batch;
 }
 
 /* What the runtime takes of main memory's bandwidth, and adds to every fork and join. */
-static void apply_runtime(const struct wl_map_ctx *c, struct wl_mapping *m)
+static void apply_runtime(const struct wl_map_ctx *c, const struct wl_subgraph *s,
+                          struct wl_mapping *m)
 {
     const struct wl_runtime *rt = c->options->runtime;
     if (rt == NULL) {
         return;
     }
     enum wl_hw_class class = c->device->class;
-    m->level_share[c->device->level_count - 1] *= runtime_share(rt->memory_efficiency, class);
+    double share = runtime_share(rt->memory_efficiency, class);
+    if (is_row_layer(c, s)) {
+        share = share_or(rt->row_efficiency, class, share);
+    }
+    m->level_share[c->device->level_count - 1] *= share;
     if (class == WL_HW_CPU && m->barriers > 0) {
         m->serial_s += m->barriers * rt->worker_s[class] * (c->units - 1);
     }
@@ -56,7 +82,7 @@ static void map_one(const struct wl_map_ctx *c, const struct wl_mapper *mapper,
         return;
     }
     mapper->map(c, s, m, sink);
-    apply_runtime(c, m);
+    apply_runtime(c, s, m);
     wl_map_finish_pipes(m);
     wl_sink_levels(sink, c->device, m->traffic);
     wl_sink_add(sink, WL_EV_LAUNCH, WL_PREC_COUNT, m->dispatches);
@@ -80,15 +106,25 @@ wl_status wl_mappers_run(const struct wl_partition *p, const struct wl_device *d
                            .residency = &residency,
                            .gemm_efficiency = 1,
                            .vector_efficiency = 1,
-                           .integer_efficiency = 1};
+                           .convolution_efficiency = 1,
+                           .integer_efficiency = 1,
+                           .depthwise_efficiency = 1};
     if (opt->runtime != NULL) {
         c.gemm_efficiency = runtime_share(opt->runtime->gemm_efficiency, d->class);
         c.vector_efficiency = runtime_share(opt->runtime->vector_efficiency, d->class);
-        double integer = opt->runtime->integer_efficiency[d->class];
-        c.integer_efficiency = integer > 0 && integer <= 1 ? integer : c.gemm_efficiency;
-        c.unit_loss = opt->runtime->unit_loss[d->class];
+        const struct wl_runtime *rt = opt->runtime;
+        c.convolution_efficiency =
+            share_or(rt->convolution_efficiency, d->class, c.gemm_efficiency);
+        c.integer_efficiency = share_or(rt->integer_efficiency, d->class, c.gemm_efficiency);
+        c.depthwise_efficiency = share_or(rt->depthwise_efficiency, d->class, c.vector_efficiency);
+        c.matrix_efficiency = share_or(rt->matrix_efficiency, d->class, 0);
+        c.unit_loss = rt->unit_loss[d->class];
     }
     wl_map_pipes(&c);
+    for (int32_t i = 0; i < p->count; i++) {
+        c.weight_bytes +=
+            wl_map_list_bytes(&c, p->subgraphs[i].weights, p->subgraphs[i].weight_count);
+    }
     c.cache = WL_NEW(arena, struct wl_plan_cache);
     WL_TRY_PTR(c.cache, err);
     struct wl_mapping *items = WL_ARRAY(arena, struct wl_mapping, p->count);

@@ -48,11 +48,15 @@ struct wl_map_ctx {
     const struct wl_device *device;
     const struct wl_map_options *options;
     const struct wl_residency *residency;
-    double gemm_efficiency;    /* the runtime's, for this class (0..1] */
-    double vector_efficiency;  /* the same */
-    double integer_efficiency; /* of integer products */
-    double unit_loss;          /* of the runtime */
-    int32_t units;             /* that the analysis may use */
+    double gemm_efficiency;        /* the runtime's, for this class (0..1] */
+    double vector_efficiency;      /* the same */
+    double convolution_efficiency; /* of convolutions in floats */
+    double integer_efficiency;     /* of integer products */
+    double depthwise_efficiency;
+    double matrix_efficiency; /* of products on a CPU's matrix units; 0: as elsewhere */
+    double unit_loss;         /* of the runtime */
+    int32_t units;            /* that the analysis may use */
+    double weight_bytes;      /* of all subgraphs, as stored in the policy's precision */
     struct wl_plan_cache *cache;
     struct wl_pipe_choice matrix[WL_PREC_COUNT]; /* best matrix pipe of exactly this precision */
     struct wl_pipe_choice any_matrix[WL_PREC_COUNT]; /* the same, or of one that serves it */
@@ -96,10 +100,24 @@ static inline double wl_ceil_div_d(int64_t a, int64_t b)
     return (double)wl_ceil_div_i64(a, b);
 }
 
-/* The runtime's efficiency for products of a precision. */
-static inline double wl_map_gemm_efficiency(const struct wl_map_ctx *c, enum wl_precision p)
+/* A kernel of one element reads its input as a matrix: such a convolution is a plain product. */
+static inline bool wl_map_gathers(const struct wl_window *w)
 {
-    return wl_precision_is_float(p) ? c->gemm_efficiency : c->integer_efficiency;
+    bool gathers = false;
+    for (int32_t i = 0; w != NULL && i < w->spatial_rank; i++) {
+        gathers = gathers || w->kernel[i] > 1;
+    }
+    return gathers;
+}
+
+/* The runtime's efficiency for products of a precision; `window`: of a convolution. */
+static inline double wl_map_gemm_efficiency(const struct wl_map_ctx *c, enum wl_precision p,
+                                            const struct wl_window *window)
+{
+    if (!wl_precision_is_float(p)) {
+        return c->integer_efficiency;
+    }
+    return wl_map_gathers(window) ? c->convolution_efficiency : c->gemm_efficiency;
 }
 
 /* ---- common.c -------------------------------------------------------------------------------- */
@@ -130,6 +148,14 @@ double wl_map_list_bytes(const struct wl_map_ctx *c, const struct wl_operand *li
 
 /* MACs of the subgraph that no product describes, all executions. */
 double wl_map_loose_macs(const struct wl_subgraph *s);
+
+/*
+ * Precision of the arithmetic beside products: integer networks compute softmax, normalisations,
+ * activations and scaling in floating point, fp16 where the vector pipe has it, else fp32. CPUs
+ * have bf16 in dot products only: the rest is fp32. Devices without floating point keep the
+ * integers.
+ */
+enum wl_precision wl_map_stream_precision(const struct wl_map_ctx *c, enum wl_precision p);
 
 /* Adds one use of a pipe; uses of the same pipe are merged. */
 void wl_map_use_pipe(struct wl_mapping *m, int32_t pipe, double cycles, double executed_ops);
@@ -178,6 +204,12 @@ void *wl_map_plan_slot(const struct wl_map_ctx *c, const struct wl_product *p, d
 /* Empties a sink. */
 void wl_sink_clear(struct wl_event_sink *sink);
 
+/* Instances of a level, at least one. */
+static inline double wl_map_instances(const struct wl_level *l)
+{
+    return l->instances > 0 ? l->instances : 1;
+}
+
 /* Instances of a level that `units` units reach. */
 double wl_map_instances_used(const struct wl_level *l, double units);
 
@@ -217,11 +249,12 @@ struct wl_winograd {
     int64_t g, m, n, k;     /* (t+2)^2 products of tiles x channels */
     double transform_ops;   /* additions and multiplications of both transforms */
     double workspace_elems; /* transformed inputs and outputs */
-    int32_t tile;
+    double filter_growth;   /* bytes of the transformed filters over the stored ones */
+    const char *name;
 };
-/* False when the convolution is not 3x3, stride 1, undilated, ungrouped, or the runtime lacks it.
- */
-bool wl_winograd_plan(const struct wl_map_ctx *c, const struct wl_product *p,
+/* Output tiles of `tile` x `tile`. False when the convolution is not 3x3, stride 1, undilated,
+   ungrouped, or the runtime lacks it or goes to smaller tiles only. */
+bool wl_winograd_plan(const struct wl_map_ctx *c, const struct wl_product *p, int32_t tile,
                       struct wl_winograd *out);
 
 #endif

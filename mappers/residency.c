@@ -8,7 +8,7 @@
  * techniques for storage hierarchies", 1970), with a Fenwick tree over access times. A level whose
  * capacity is at least the distance serves the read; up to twice the capacity a linearly falling
  * share still hits: replacement in real caches is neither strict LRU nor is a tensor all or
- * nothing.
+ * nothing. In a scratchpad the compiler pins the weights that fit: C of D bytes are served.
  *
  * Rules:
  * - A tensor read for the last time gives its memory to the next one (memory/ plans that), so its
@@ -99,10 +99,15 @@ static double distance_of(const struct walk *w, const struct place *pl)
     return tree_sum(w, w->clock) - tree_sum(w, pl->time - 1);
 }
 
-static double hit_share(double distance, double capacity)
+/* `pinned`: software chose once what stays, so that a memory of half the bytes serves half of them;
+   never less than a cache of the size. */
+static double hit_share(double distance, double capacity, bool pinned)
 {
     if (distance <= capacity) {
         return 1;
+    }
+    if (pinned) {
+        return capacity / distance;
     }
     return wl_max_d(0, 2 - distance / capacity);
 }
@@ -115,7 +120,8 @@ static void miss_shares(const struct walk *w, double distance, bool weight, doub
     for (int32_t l = 0; l < last; l++) {
         double capacity = weight ? w->shared[l] : w->divided[l];
         if (l >= w->kept[weight] && capacity > 0 && isfinite(distance)) {
-            hit = wl_max_d(hit, hit_share(distance, capacity));
+            bool pinned = weight && w->d->levels[l].managed;
+            hit = wl_max_d(hit, hit_share(distance, capacity, pinned));
         }
         missed[l] = 1 - hit;
     }

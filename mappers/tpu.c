@@ -160,7 +160,8 @@ static void map_product(struct tpu_job *j, const struct wl_run *run)
     const struct wl_pipe *pipe = &c->device->pipes[choice.pipe];
     struct wl_systolic a = array_of(c, pipe);
     struct wl_systolic_plan plan = plan_product(j, &a, p);
-    double efficiency = a.double_buffered ? wl_map_gemm_efficiency(c, choice.precision) : 1;
+    double efficiency =
+        a.double_buffered ? wl_map_gemm_efficiency(c, choice.precision, p->window) : 1;
     double vector = vector_rate(c, want);
     bool grouped = p->window != NULL && p->window->groups > 1;
     if (grouped && a.double_buffered && vector > 0 &&
@@ -281,10 +282,11 @@ static void map_tpu(const struct wl_map_ctx *c, const struct wl_subgraph *s, str
     }
 }
 
-/* VMEM and unified buffers are filled anew for every inference, but for activations on the way. */
+/* VMEM and unified buffers are filled anew for every inference, but for activations on the way, and
+   for weights where the device's compiler keeps them there. */
 static int32_t kept_level(const struct wl_device *d, bool weights)
 {
-    return weights && d->level_count > 1 ? 1 : 0;
+    return weights && !d->params.keeps_weights && d->level_count > 1 ? 1 : 0;
 }
 
 const struct wl_mapper wl_mapper_tpu = {

@@ -8,6 +8,10 @@
  * before inference. Only in floating point: transformed integers need more bits than their type
  * has.
  *
+ * The transformed filters are (t+2)^2 / 9 times the stored ones, and are what memory holds and
+ * every inference reads: with large t, small maps are bound by them, which is why runtimes choose t
+ * by the shape.
+ *
  * Operations of the transforms: the paper gives 32 (input) and 24 (output) for t = 2, 144 (the
  * improved 4 x 4 form) and 100 for t = 4. Both are close to t operations per input-tile element and
  * 0.7 t per element on the way back; the same rule is taken for t = 6.
@@ -31,12 +35,12 @@ static bool window_fits(const struct wl_window *w)
     return true;
 }
 
-bool wl_winograd_plan(const struct wl_map_ctx *c, const struct wl_product *p,
+bool wl_winograd_plan(const struct wl_map_ctx *c, const struct wl_product *p, int32_t tile,
                       struct wl_winograd *out)
 {
     const struct wl_runtime *rt = c->options->runtime;
-    if (rt == NULL || !rt->winograd || rt->winograd_tile < 2 || !window_fits(p->window) ||
-        p->g != 1 || p->k % 9 != 0 || p->integer) {
+    if (rt == NULL || !rt->winograd || tile < 2 || tile > rt->winograd_tile ||
+        !window_fits(p->window) || p->g != 1 || p->k % 9 != 0 || p->integer) {
         return false;
     }
     int64_t channels = p->k / 9;
@@ -46,12 +50,16 @@ bool wl_winograd_plan(const struct wl_map_ctx *c, const struct wl_product *p,
         p->m % oh != 0 || (p->m / oh) % ow != 0) {
         return false;
     }
-    int64_t t = rt->winograd_tile;
+    static const char *const names[] = {"winograd F(2x2,3x3)", "winograd F(4x4,3x3)",
+                                        "winograd F(6x6,3x3)"};
+    int64_t t = tile;
     int64_t images = p->m / oh / ow;
     int64_t tiles = images * wl_ceil_div_i64(oh, t) * wl_ceil_div_i64(ow, t);
     int64_t area = (t + 2) * (t + 2);
     double tile_elems = (double)area * (double)tiles;
-    *out = (struct wl_winograd){.g = area, .m = tiles, .n = p->n, .k = channels, .tile = (int)t};
+    *out = (struct wl_winograd){.g = area, .m = tiles, .n = p->n, .k = channels};
+    out->name = names[wl_min_i64(t / 2 - 1, 2)];
+    out->filter_growth = (double)area / 9;
     out->transform_ops = tile_elems * (double)t * ((double)channels + 0.7 * (double)p->n);
     out->workspace_elems = tile_elems * ((double)channels + (double)p->n);
     return true;

@@ -131,7 +131,8 @@ static int32_t walk_on(struct site *s, int32_t softmax)
     return WL_NONE;
 }
 
-/* Scales, transposes and repeated heads between an operand and what computes it. */
+/* Scales, transposes, repeated heads and slices of a packed operand (kernels take strides) between
+   an operand and what computes it. */
 static void absorb_operand(struct site *s, int32_t reader, int32_t tensor)
 {
     struct run *r = s->r;
@@ -142,7 +143,7 @@ static void absorb_operand(struct site *s, int32_t reader, int32_t tensor)
         }
         uint8_t prim = r->prim[p];
         bool layout = (r->features & F(ATTENTION_LAYOUT)) != 0 &&
-                      (prim == PRIM_TRANSPOSE || prim == PRIM_EXPAND);
+                      (prim == PRIM_TRANSPOSE || prim == PRIM_EXPAND || prim == PRIM_SLICE);
         bool scale = r->part[p] == PART_SCALE;
         if ((!layout && !scale) || !add_unit(s, p)) {
             return;

@@ -38,8 +38,7 @@
      F(FIRST_OPERAND) | F(BN_ACT) | F(GEMM_MATRIX_BIAS) | F(GEMM_MATRIX_ACT) | F(GEMM_ALPHA) |     \
      F(GEMM_OPERANDS) | F(BIAS_GELU) | F(PAD))
 #define OPENVINO                                                                                   \
-    (BASIC | F(IDIOM_ROPE) | FUSED_ATTENTION | F(CONV_CHAIN) | F(GEMM_CHAIN) | F(POOL_CHAIN) |     \
-     F(NORM_CHAIN) | F(PAD))
+    (BASIC | F(IDIOM_ROPE) | F(CONV_CHAIN) | F(GEMM_CHAIN) | F(POOL_CHAIN) | F(NORM_CHAIN) | F(PAD))
 #define PYTORCH_COMPILE (LOOP_COMPILER | FUSED_ATTENTION | F(GEMM_BIAS))
 #define PYTORCH_EAGER (IDIOMS | FUSED_ATTENTION | F(GEMM_OPERANDS) | F(GEMM_BIAS) | F(VIEWS))
 #define TENSORRT                                                                                   \

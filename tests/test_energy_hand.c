@@ -161,6 +161,7 @@ static void test_cpu_conv(void **state)
 static void gpu_device(struct fixture *f)
 {
     fixture_device(f, WL_HW_GPU, 1);
+    f->device.params.load_stages = 3;
     f->device.params.warp_size = 32;
     fixture_pipe(&f->device, "cuda", WL_PIPE_VECTOR, 64)->simd_bits = 1024;
     fixture_level(&f->device, "l1", WL_SCOPE_UNIT, 1 << 17);

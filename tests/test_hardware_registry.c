@@ -306,7 +306,8 @@ static void test_runtimes(void **state)
                                         "ncnn",
                                         "tflite",
                                         "xla",
-                                        "mnn"};
+                                        "mnn",
+                                        "fastertransformer"};
     struct wl_registry r;
     struct wl_error err;
     const char *const *list = NULL;

@@ -49,18 +49,6 @@ static const struct { const char *scope, *class; } scopes[] = {
 };
 /* clang-format on */
 
-static const char *text(const cJSON *r, const char *key)
-{
-    const char *s = cJSON_GetStringValue(cJSON_GetObjectItem(r, key));
-    return s == NULL ? "" : s;
-}
-
-static double number(const cJSON *r, const char *key)
-{
-    const cJSON *n = cJSON_GetObjectItem(r, key);
-    return cJSON_IsNumber(n) ? n->valuedouble : 0;
-}
-
 static const struct generative *generative_of(const char *model)
 {
     for (size_t i = 0; i < WL_ARRAY_LEN(generative_models); i++) {
@@ -71,9 +59,9 @@ static const struct generative *generative_of(const char *model)
     return NULL;
 }
 
-static const char *scope_of(const cJSON *r)
+static const char *scope_of(const struct record *rec)
 {
-    const char *scope = text(r, "power_scope");
+    const char *scope = rec->power_scope == NULL ? "" : rec->power_scope;
     for (size_t i = 0; i < WL_ARRAY_LEN(scopes); i++) {
         if (strncmp(scope, scopes[i].scope, strlen(scopes[i].scope)) == 0) {
             return scopes[i].class;
@@ -82,33 +70,36 @@ static const char *scope_of(const cJSON *r)
     return NULL;
 }
 
-static bool says(const cJSON *r, const char *words)
+static bool says(const struct record *rec, const char *words)
 {
-    return strstr(text(r, "conditions"), words) != NULL;
+    return rec->conditions != NULL && strstr(rec->conditions, words) != NULL;
 }
 
-static void set_batch(const cJSON *r, struct record *rec)
+/* Batch where the record has none, and the graph that stands for its model. */
+static void complete(struct record *rec)
 {
-    const char *scenario = text(r, "scenario");
     if (rec->batch < 1) {
-        rec->batch = strcmp(scenario, "SingleStream") == 0  ? 1
-                     : strcmp(scenario, "MultiStream") == 0 ? 8
-                                                            : FULL_BATCH;
+        rec->batch = strcmp(rec->scenario, "SingleStream") == 0  ? 1
+                     : strcmp(rec->scenario, "MultiStream") == 0 ? 8
+                                                                 : FULL_BATCH;
+    }
+    const struct generative *g = generative_of(rec->model);
+    if (g != NULL) {
+        rec->zoo = g->zoo;
     }
     if (strcmp(rec->model, "bert_large") == 0) {
-        rec->model = "bert_large_qa";
+        rec->zoo = "bert_large_qa";
         rec->tokens = BERT_TOKENS;
     }
 }
 
 /* Seconds that the record measured for one run of our batch; 0: none. */
-static double measured_s(const cJSON *r, const struct record *rec)
+static double measured_s(const struct record *rec)
 {
-    double rate = number(r, "throughput_per_device");
-    if (number(r, "latency_ms") > 0) {
-        return number(r, "latency_ms") * 1e-3;
+    if (rec->latency_s > 0) {
+        return rec->latency_s;
     }
-    return rate > 0 ? (double)rec->batch / rate : 0;
+    return rec->rate > 0 ? (double)rec->batch / rec->rate : 0;
 }
 
 struct prediction {
@@ -117,25 +108,25 @@ struct prediction {
 };
 
 /* Adds `times` runs of a graph. */
-static wl_status run(struct wl_registry *reg, const struct record *rec, const char *path,
-                     const char *profile, double times, struct prediction *out,
-                     struct wl_error *err)
+static wl_status run(struct wl_registry *reg, const struct record *rec, const char *models,
+                     double times, struct prediction *out, struct wl_error *err)
 {
     struct wl_totals t;
-    WL_TRY(wl_record_run(reg, rec, path, profile, &out->device, &t, err));
+    WL_TRY(wl_record_run(reg, rec, models, NULL, &out->device, &t, err));
     out->seconds += times * t.latency_s;
     out->energy_j += times * t.energy_j;
     return WL_OK;
 }
 
 /* A token of every sequence, and its share of the prompts. */
-static wl_status predict_tokens(struct wl_registry *reg, const cJSON *r, const struct record *rec,
-                                const char *path, const char *profile, struct prediction *out,
-                                struct wl_error *err)
+static wl_status predict_tokens(struct wl_registry *reg, const struct record *rec,
+                                const char *models, struct prediction *out, struct wl_error *err)
 {
     static const char words[] = "mean output ";
-    double answer = atof(text(r, "input") + strlen(words));
-    if (strncmp(text(r, "input"), words, strlen(words)) != 0 || answer < 2) {
+    const char *input = rec->input == NULL ? "" : rec->input;
+    bool known = strncmp(input, words, strlen(words)) == 0;
+    double answer = known ? atof(input + strlen(words)) : 0;
+    if (answer < 2) {
         return wl_fail(err, WL_ERR_INVALID, rec->model, "has no length of its answers");
     }
     struct record step = *rec, prompt = *rec;
@@ -144,66 +135,55 @@ static wl_status predict_tokens(struct wl_registry *reg, const cJSON *r, const s
     prompt.batch = 1;
     prompt.tokens = (int64_t)(answer * PROMPT_SHARE);
     prompt.cached = 1;
-    WL_TRY(run(reg, &step, path, profile, 1, out, err));
-    return run(reg, &prompt, path, profile, (double)rec->batch / answer, out, err);
+    WL_TRY(run(reg, &step, models, 1, out, err));
+    return run(reg, &prompt, models, (double)rec->batch / answer, out, err);
 }
 
-static wl_status predict(struct wl_registry *reg, const cJSON *r, const struct record *rec,
-                         const char *models, const char *profile, struct prediction *out,
-                         struct wl_error *err)
+static wl_status predict(struct wl_registry *reg, const struct record *rec, const char *models,
+                         struct prediction *out, struct wl_error *err)
 {
     const struct generative *g = generative_of(rec->model);
-    const char *zoo = g == NULL ? wl_record_zoo(rec->model) : g->zoo;
-    char path[1024];
-    (void)snprintf(path, sizeof(path), "%s/%s.onnx", models, zoo);
     *out = (struct prediction){.seconds = 0};
-    if (!wl_path_exists(path)) {
-        return wl_fail(err, WL_ERR_INVALID, zoo, "is not in the zoo");
+    if (!wl_record_is_predictable(rec, models)) {
+        return wl_fail(err, WL_ERR_INVALID, rec->model,
+                       "is not in the zoo, or its runtime has no profile");
     }
     if (g != NULL && g->steps == 0) {
-        return predict_tokens(reg, r, rec, path, profile, out, err);
+        return predict_tokens(reg, rec, models, out, err);
     }
     struct record batch = *rec;
     batch.batch *= g != NULL ? g->samples : 1;
-    return run(reg, &batch, path, profile, g != NULL ? g->steps : 1, out, err);
+    return run(reg, &batch, models, g != NULL ? g->steps : 1, out, err);
 }
 
-static void add(struct samples *out, const struct record *rec, const char *profile,
-                const char *class, double predicted, double latency_ratio)
+static void add(struct samples *out, const struct record *rec, const char *class, double predicted,
+                double latency_ratio)
 {
-    struct sample s = {.kind = strcmp(class, "wall") == 0 ? SAMPLE_WALL_ENERGY : SAMPLE_ENERGY,
-                       .batch = rec->batch,
-                       .threads = rec->threads,
-                       .measured = rec->measured,
-                       .predicted = predicted,
-                       .latency_ratio = latency_ratio};
-    wl_record_label(rec, profile, &s);
-    (void)snprintf(s.class, sizeof(s.class), "%s", class);
     const struct generative *g = generative_of(rec->model);
+    struct sample s = wl_record_sample(rec, predicted);
+    s.kind = strcmp(class, "wall") == 0 ? SAMPLE_WALL_ENERGY : SAMPLE_ENERGY;
+    s.latency_ratio = latency_ratio;
     s.fitted = g != NULL && g->fitted;
+    (void)snprintf(s.class, sizeof(s.class), "%s", class);
     wl_samples_add(out, &s);
 }
 
-static void one_record(struct wl_registry *reg, const cJSON *r, const char *models,
+static void one_record(struct wl_registry *reg, const struct record *recorded, const char *models,
                        struct samples *out)
 {
-    struct record rec;
+    struct record rec = *recorded;
     struct prediction p;
     struct wl_error err = {.code = WL_OK};
-    const char *class = scope_of(r);
-    double joules = number(r, "energy_mj_per_inference") * 1e-3;
-    if (!wl_record_read(r, &rec) || class == NULL || joules <= 0) {
+    const char *class = scope_of(&rec);
+    if (class == NULL) {
         return;
     }
-    const char *profile = wl_record_profile(rec.runtime);
-    rec.measured = joules;
-    set_batch(r, &rec);
-    if (profile == NULL || predict(reg, r, &rec, models, profile, &p, &err) != WL_OK) {
-        (void)fprintf(stderr, "%s %s %s: %s\n", rec.device, rec.model, rec.precision,
-                      profile == NULL ? "no profile of its runtime" : err.message);
+    complete(&rec);
+    if (predict(reg, &rec, models, &p, &err) != WL_OK) {
+        (void)fprintf(stderr, "%s %s %s: %s\n", rec.device, rec.model, rec.precision, err.message);
         return;
     }
-    double measured = measured_s(r, &rec);
+    double measured = measured_s(&rec);
     double ratio = measured > 0 ? p.seconds / measured : 0;
     double energy = p.energy_j;
     if (strcmp(class, "wall") == 0 && p.device.board_rest_w > 0) {
@@ -211,26 +191,19 @@ static void one_record(struct wl_registry *reg, const cJSON *r, const char *mode
     }
     if (strcmp(class, "single board") == 0) {
         energy = wl_device_wall_j(&p.device, p.energy_j, p.seconds);
-        class = says(r, "DLA") || says(r, "MaxQ") ? "other" : class;
+        class = says(&rec, "DLA") || says(&rec, "MaxQ") ? "other" : class;
     }
-    add(out, &rec, profile, class, energy / (double)rec.batch, ratio);
+    add(out, &rec, class, energy / (double)rec.batch, ratio);
 }
 
 wl_status wl_evaluate_energy(struct wl_registry *reg, const char *path, const char *models,
                              struct samples *out, struct wl_error *err)
 {
-    struct wl_file file;
-    WL_TRY(wl_file_open(path, &file, err));
-    cJSON *root = cJSON_ParseWithLength((const char *)file.data, file.bytes);
-    wl_file_close(&file);
-    if (root == NULL) {
-        return wl_fail(err, WL_ERR_PARSE, path, "is not JSON; measured records would be right");
+    struct records all;
+    wl_status status = wl_records_load(path, NULL, RECORDS_ENERGY, &all, err);
+    for (int32_t i = 0; i < all.count && status == WL_OK; i++) {
+        one_record(reg, &all.items[i], models, out);
     }
-    const cJSON *item = NULL;
-    cJSON_ArrayForEach(item, cJSON_GetObjectItem(root, "records"))
-    {
-        one_record(reg, item, models, out);
-    }
-    cJSON_Delete(root);
-    return WL_OK;
+    wl_records_done(&all);
+    return status;
 }

@@ -1,34 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * evaluate: how far predictions from specification are from published measurements.
- *   wattline_evaluate models|kernels|energy|eyeriss [--data DIR] [--registry DIR] [--models DIR]
- *                     [--format text|csv|json]
+ *   wattline_evaluate models|kernels|energy|eyeriss|fit|leave-out [--data DIR] [--registry DIR]
+ *                     [--models DIR] [--format text|csv|json] [--records core|all] [--runtime NAME]
  */
 #include <string.h>
 
 #include "evaluate.h"
 
 struct options {
-    const char *what, *data, *registry, *models, *format;
+    const char *what, *data, *registry, *models, *format, *records, *runtime;
 };
 
 static int usage(void)
 {
     (void)fprintf(
-        stderr,
-        "usage: wattline_evaluate models|kernels|energy|eyeriss [--data DIR] [--registry DIR] "
-        "[--models DIR] [--format text|csv|json]\n");
+        stderr, "usage: wattline_evaluate models|kernels|energy|eyeriss|fit|leave-out [--data DIR] "
+                "[--registry DIR] [--models DIR] [--format text|csv|json] [--records core|all] "
+                "[--runtime NAME]\n");
     return 2;
 }
 
 static bool read_options(int argc, char **argv, struct options *o)
 {
-    const char *const names[] = {"--data", "--registry", "--models", "--format"};
-    const char **values[] = {&o->data, &o->registry, &o->models, &o->format};
+    const char *const names[] = {"--data",   "--registry", "--models",
+                                 "--format", "--records",  "--runtime"};
+    const char **values[] = {&o->data,   &o->registry, &o->models,
+                             &o->format, &o->records,  &o->runtime};
     *o = (struct options){.data = "../shared/reference",
                           .registry = "registry",
                           .models = "models",
-                          .format = "text"};
+                          .format = "text",
+                          .records = "core"};
     o->what = argc > 1 ? argv[1] : "";
     for (int i = 2; i < argc; i += 2) {
         bool known = false;
@@ -44,8 +47,12 @@ static bool read_options(int argc, char **argv, struct options *o)
     }
     bool format = strcmp(o->format, "text") == 0 || strcmp(o->format, "csv") == 0 ||
                   strcmp(o->format, "json") == 0;
-    return format && (strcmp(o->what, "models") == 0 || strcmp(o->what, "kernels") == 0 ||
-                      strcmp(o->what, "energy") == 0 || strcmp(o->what, "eyeriss") == 0);
+    static const char *const all[] = {"models", "kernels", "energy", "eyeriss", "fit", "leave-out"};
+    bool known = false;
+    for (size_t i = 0; i < WL_ARRAY_LEN(all); i++) {
+        known = known || strcmp(o->what, all[i]) == 0;
+    }
+    return format && known;
 }
 
 static wl_status evaluate(struct wl_registry *reg, const struct options *o, struct samples *out,
@@ -66,7 +73,11 @@ static wl_status evaluate(struct wl_registry *reg, const struct options *o, stru
     if (strcmp(o->what, "energy") == 0) {
         return wl_evaluate_energy(reg, path, o->models, out, err);
     }
-    return wl_evaluate_models(reg, path, o->models, out, err);
+    if (strcmp(o->what, "fit") == 0 || strcmp(o->what, "leave-out") == 0) {
+        return wl_evaluate_fit(reg, path, o->models, o->runtime, o->what[0] == 'l', err);
+    }
+    enum record_choice choice = strcmp(o->records, "all") == 0 ? RECORDS_ALL : RECORDS_CORE;
+    return wl_evaluate_models(reg, path, o->models, choice, out, err);
 }
 
 int main(int argc, char **argv)
@@ -78,24 +89,18 @@ int main(int argc, char **argv)
     struct wl_error err = {.code = WL_OK};
     struct wl_registry reg;
     struct samples samples = {0};
-    struct samples latencies = {0};
-    const struct samples *by = strcmp(o.what, "kernels") == 0 ? NULL : &samples;
     wl_status status = wl_registry_open(&reg, &o.registry, 1, &err);
     if (status == WL_OK) {
         status = evaluate(&reg, &o, &samples, &err);
-        /* Energies are told apart by the devices of the latencies. */
-        if (status == WL_OK && strcmp(o.what, "energy") == 0) {
-            o.what = "models";
-            status = evaluate(&reg, &o, &latencies, &err);
-            by = &latencies;
-        }
         wl_registry_close(&reg);
     }
     if (status != WL_OK) {
         (void)fprintf(stderr, "evaluate: %s: %s\n", err.where, err.message);
     } else {
-        wl_samples_split(&samples, by);
-        if (strcmp(o.format, "csv") == 0) {
+        wl_samples_split(&samples, strcmp(o.what, "kernels") == 0);
+        if (samples.count == 0) {
+            /* A fit prints by itself. */
+        } else if (strcmp(o.format, "csv") == 0) {
             wl_samples_csv(&samples, stdout);
         } else if (strcmp(o.format, "json") == 0) {
             wl_samples_json(&samples, stdout);
@@ -104,6 +109,5 @@ int main(int argc, char **argv)
         }
     }
     wl_samples_done(&samples);
-    wl_samples_done(&latencies);
     return status == WL_OK ? 0 : 1;
 }
