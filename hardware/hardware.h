@@ -272,19 +272,21 @@ wl_status wl_registry_list(struct wl_registry *r, struct wl_registry_entry **ent
 enum wl_statistic { WL_STAT_MEDIAN, WL_STAT_MEAN, WL_STAT_MIN };
 
 /*
- * What decides how long a kernel takes, beside what it does. A size that a kernel does not have is 1
- * (`operands` and the bytes: 0). Products: `groups` of m x n x k; a convolution's are m output pixels
- * of the whole batch, n output channels and k = input channels x taps of one group. Everything else:
- * n results, each made of k elements.
+ * What decides how long a kernel takes, beside what it does. A size that a kernel does not have is
+ * 1
+ * (`operands` and the bytes: 0). Products: `groups` of m x n x k; a convolution's are m output
+ * pixels of the whole batch, n output channels and k = input channels x taps of one group.
+ * Everything else: n results, each made of k elements.
  */
 struct wl_kernel_sizes {
     double groups, m, n, k;
-    double window;   /* taps of a convolution's or pooling's window */
-    double stride;   /* of the window, all axes multiplied */
-    double width;    /* columns of the output image; else neighbours in memory that are treated alike:
-                        the row of a softmax, the run that a copy keeps */
-    double operands; /* further activations that it reads: a residual, the other side of an addition */
-    double bytes;    /* that it reads and writes, each operand once */
+    double window; /* taps of a convolution's or pooling's window */
+    double stride; /* of the window, all axes multiplied */
+    double width;  /* columns of the output image; else neighbours in memory that are treated alike:
+                      the row of a softmax, the run that a copy keeps */
+    double
+        operands; /* further activations that it reads: a residual, the other side of an addition */
+    double bytes; /* that it reads and writes, each operand once */
     double cold_bytes;  /* of these: weights, and what the caller feeds */
     double reuse_bytes; /* touched between two uses of those: what an inference touches in all */
 };
@@ -324,7 +326,7 @@ struct wl_calibration {
     bool bandwidth_includes_cache; /* stream figures come partly from a cache */
     struct wl_calibration_entry *entries;
     int32_t entry_count;
-    struct wl_kernel_model *model;   /* the entries ready for look-up; private to hardware/ */
+    struct wl_kernel_model *model; /* the entries ready for look-up; private to hardware/ */
     double error_band; /* median absolute error of whole models in validation; 0: not validated */
     const struct wl_error_band *bands; /* by operation */
     int32_t band_count;
@@ -428,7 +430,7 @@ struct wl_runtime {
     double dispatch_s[WL_HW_CLASS_COUNT]; /* per launched subgraph; < 0: the device's own */
     bool winograd;                        /* 3x3 stride-1 convolutions run F(2x2,3x3) or F(4x4) */
     int32_t winograd_tile;                /* output tile: 2, 4 or 6; 0 without */
-    int32_t channel_block; /* convolutions on CPUs block images by so many channels; 0: not */
+    int32_t channel_block;       /* convolutions on CPUs block images by so many channels; 0: not */
     const char *blocked_kernels; /* patterns that keep blocks; NULL: as ONNX Runtime does */
     bool flash_attention;
     bool im2col;       /* convolutions materialise the patch matrix */
