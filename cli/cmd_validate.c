@@ -394,7 +394,7 @@ static wl_status one_model(struct validate *s, const char *name, struct wl_error
     s->a.request.default_dims = NULL;
     s->a.request.default_dim_count = 0;
     WL_TRY(wl_cli_resolve_model(&s->a, name, err));
-    (void)snprintf(file, sizeof(file), "%s/model.onnx", s->folder);
+    (void)snprintf(file, sizeof(file), "%s/network.onnx", s->folder);
     wl_status status = WL_OK;
     if (s->runner->files) {
         WL_TRY(wl_materialize(s->a.request.model, file, 0, &made, err));

@@ -13,6 +13,7 @@ expect 2 '*is no ascending list*' calibrate --threads 2,1
 expect 2 '*"tvm" cannot be run from here*' validate resnet18 --runtime tvm
 expect 2 '*is no number of seconds*' validate resnet18 --seconds x
 mkdir -p "$work/empty"
+for tool in timeout wc head; do ln -s "$(command -v "$tool")" "$work/empty/$tool"; done
 PATH="$work/empty" expect 3 '*node: is not on this machine; on Debian: apt-get install nodejs npm*' \
     validate resnet18 --hw raspberry_pi_4
 WATTLINE_TOOLS="$work/empty" expect 3 '*WATTLINE_TOOLS=DIR names the folder*' \
