@@ -13,7 +13,7 @@ wl_status wl_ort_profile_cost(struct wl_ort *o, const char *folder, int32_t thre
                               struct wl_error *err) WL_MUST_CHECK;
 /*
  * How fast the machine is right now: seconds of a fixed small network of convolutions and products,
- * median of some runs. Clocks of shared machines move by a tenth within minutes; calibrations are
+ * fastest of some runs. Clocks of shared machines move by a tenth within minutes; calibrations are
  * brought to one speed by it, and keep it as the row WL_ORT_REFERENCE.
  */
 #define WL_ORT_REFERENCE "reference"

@@ -98,10 +98,11 @@ static const char good_calibration[] =
 static const struct broken calibrations[] = {
     {"date", "2025-11-28", "28.11.2025 ", "/date", "no date"},
     {"operation", "\"operation\": \"gemm\", \"precision\": \"fp32\"",
-     "\"operation\": \"matmul\", \"precision\": \"fp32\"", "/entries/0", "unknown"},
+     "\"operation\": \"Mat Mul\", \"precision\": \"fp32\"", "/entries/0", "is no name"},
     {"precision", "\"precision\": \"fp32\"", "\"precision\": \"float\"", "/entries/0", "fp64 fp32"},
     {"rate against time", "\"ops_per_s\": 2e9", "\"ops_per_s\": 1e9", "/entries/0", "correct one"},
-    {"no figure", ", \"ops_per_s\": 2e9", "", "/entries/0", "no figure"},
+    {"no figure", "\"time_s\": 1e-6, \"ops_per_s\": 2e9", "\"min_s\": 1e-6", "/entries/0",
+     "no figure"},
     {"no reason", ", \"reason\": \"none\"", "", "/entries/1", "say why"},
     {"statistic", "\"median\"", "\"average\"", "/statistic", "median"},
     {"no entries", "\"clock_hz\": 1e9", "\"clock_hz\": 9e99", "/clock_hz", "out of range"},
