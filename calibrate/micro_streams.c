@@ -295,6 +295,14 @@ static void emit_norm_relu(struct wl_onnx *b, const char *op, const int64_t *p)
     wl_onnx_output(b, unary(b, "Relu", wl_onnx_result(wl_onnx_add(b, op, in))));
 }
 
+/* Over five neighbouring channels, as the first networks had it. */
+static void emit_lrn(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    struct wl_onnx_node *n = wl_onnx_add(b, op, (const char *[8]){tensor(b, p)});
+    wl_onnx_attr_int(b, n, "size", 5);
+    wl_onnx_output(b, wl_onnx_result(n));
+}
+
 /* The same where convolutions left blocks that were joined. */
 static void emit_blocked_norm(struct wl_onnx *b, const char *op, const int64_t *p)
 {
@@ -554,6 +562,7 @@ const struct wl_micro_kind wl_micro_streams[] = {
     {"bias and GELU", 5, 24, design_rows, emit_bias_gelu, stream_work, NULL, 0},
     IMAGE("BatchNormalization", 5, 36, emit_norm_relu),
     IMAGE("BatchNormalization", 5, 24, emit_blocked_norm),
+    IMAGE("LRN", 3, 16, emit_lrn),
     {"ReduceMax", 3, 14, design_copy, emit_reduce, stream_work, "ReduceMax", 0},
     {"ReduceMax of rows", 3, 14, design_reduce, emit_reduce, stream_work, "ReduceMax", 0},
     {"ReduceMean of rows", 3, 14, design_reduce, emit_reduce, stream_work, "ReduceMean", 0},

@@ -511,7 +511,7 @@ static wl_status validate(struct validate *s, char **models, int32_t count, stru
 int wl_cmd_validate(int argc, char **argv)
 {
     static const struct wl_option *const tables[] = {options, wl_model_options, NULL};
-    static struct validate s;
+    struct validate s = {0};
     struct wl_error err = {0};
     int32_t count = 0;
     int code = WL_EXIT_OK;
