@@ -57,23 +57,6 @@ int32_t wl_detect_list_count(const char *list);
 #define WL_DETECT_ADD "add %0, %0, %1\n\t"
 #else
 #define WL_DETECT_ADD "" /* no clock: rates per cycle are not known */
-/* ---- the processor of the registry that is most like the host ---------------------------------
- */
-
-struct wl_relative {
-    const struct wl_spec *spec;
-    struct wl_device device; /* at its default mode */
-    bool named;              /* the host calls itself by this name */
-    const char *process;     /* a file of registry/processes */
-    double core_scale;       /* 0: not given */
-};
-/* UNSUPPORTED when the registry has no processor. */
-wl_status wl_detect_relative(struct wl_registry *registry, const struct wl_host *host,
-                             const struct wl_host_measures *m, struct wl_relative *out,
-                             struct wl_error *err) WL_MUST_CHECK;
-/* Bytes of a cache level of all cores together. */
-int64_t wl_detect_level_total(const struct wl_host *host, int level);
-
 #endif
 #define WL_DETECT_QUADS_BEGIN uint64_t chain_ = 1, chain_by_ = 3;
 #define WL_DETECT_QUADS(count)                                                                     \
