@@ -258,7 +258,7 @@ static wl_status write_file(struct calibrate *c, struct wl_bench *b, const struc
         return wl_fail(err, WL_ERR_IO, path, "cannot be written: %s", strerror(errno));
     }
     printf("%d kernels measured; written to %s\nuse it:  wattline analyze MODEL --hw host "
-           "--runtime %s\n",
+           "--calibration framework=%s\n",
            b->row_count, path, c->framework);
     return WL_OK;
 }
