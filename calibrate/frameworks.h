@@ -6,8 +6,8 @@
 #include "bench.h"
 
 extern const struct wl_bench_framework wl_bench_onnxruntime; /* onnxruntime.c */
-extern const struct wl_bench_framework wl_bench_stream;   /* stream.c */
-extern const struct wl_bench_framework wl_bench_openblas; /* openblas.c */
-extern const struct wl_bench_framework wl_bench_onednn;   /* onednn.c */
+extern const struct wl_bench_framework wl_bench_stream;      /* stream.c */
+extern const struct wl_bench_framework wl_bench_openblas;    /* openblas.c */
+extern const struct wl_bench_framework wl_bench_onednn;      /* onednn.c */
 
 #endif

@@ -51,9 +51,9 @@ static void conv_sizes(const struct wl_onednn_case *c, struct wl_kernel_sizes *s
     }
     s->cold_bytes = (weights + (double)c->out) * element_bytes(c->precision);
     s->reuse_bytes = WL_ONEDNN_POOL_CONV_BYTES;
-    s->bytes = (pixels * (double)c->in + out_pixels * (double)c->out) *
-                   element_bytes(c->precision) +
-               s->cold_bytes;
+    s->bytes =
+        (pixels * (double)c->in + out_pixels * (double)c->out) * element_bytes(c->precision) +
+        s->cold_bytes;
 }
 
 static void product_sizes(const struct wl_onednn_case *c, struct wl_kernel_sizes *s)

@@ -34,9 +34,10 @@ struct wl_kernels {
 /* Names of what surrounds kernels, as calibrations have them. */
 #define WL_KERNEL_REORDER_IN "reorder_input"
 #define WL_KERNEL_REORDER_OUT "reorder_output"
-#define WL_KERNEL_VIEW "view"               /* one view or piece of shape arithmetic */
-#define WL_KERNEL_ELEMENTWISE "elementwise" /* the plainest kernel; what is not known goes by it   \
-                                             */
+#define WL_KERNEL_VIEW "view" /* one view or piece of shape arithmetic */
+#define WL_KERNEL_ELEMENTWISE                                                                      \
+    "elementwise" /* the plainest kernel; what is not known goes by it                             \
+                   */
 #define WL_KERNEL_DEQUANTIZE "dequantize"
 #define WL_KERNEL_CALL "call" /* what an inference costs beside its kernels */
 
