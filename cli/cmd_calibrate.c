@@ -3,11 +3,9 @@
  * cli/cmd_calibrate.c: wattline calibrate. Measures kernels of a framework on this host and writes
  * a calibration beside the host's spec.json, where analyses with --hw host find it.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -227,22 +225,6 @@ static wl_status check_noise(const struct calibrate *c, struct wl_error *err)
                    100 * noise.lost, 100 * noise.spread);
 }
 
-static wl_status make_folders(const char *path, struct wl_error *err)
-{
-    char part[1024];
-    for (size_t i = 1; i <= strlen(path) && i < sizeof(part); i++) {
-        if (path[i] != '/' && path[i] != '\0') {
-            continue;
-        }
-        (void)snprintf(part, sizeof(part), "%.*s", (int)i, path);
-        if (mkdir(part, 0777) != 0 && errno != EEXIST) {
-            return wl_fail(err, WL_ERR_IO, part, "cannot be made: %s", strerror(errno));
-        }
-    }
-    return WL_OK;
-}
-
-/* Written beside its place and renamed: whoever reads sees the old file or the new one. */
 static wl_status write_file(struct calibrate *c, struct wl_bench *b, const struct host *h,
                             const struct wl_bench_identity *id, const struct wl_buf *text,
                             struct wl_error *err)
@@ -251,12 +233,8 @@ static wl_status write_file(struct calibrate *c, struct wl_bench *b, const struc
         return wl_cli_output(c->output, text, err);
     }
     const char *path = wl_arena_printf(&c->arena, "%s/%s", h->folder, wl_bench_file_name(b, id));
-    const char *draft = path == NULL ? NULL : wl_arena_printf(&c->arena, "%s.new", path);
-    WL_TRY_PTR(draft, err);
-    WL_TRY(wl_cli_output(draft, text, err));
-    if (rename(draft, path) != 0) {
-        return wl_fail(err, WL_ERR_IO, path, "cannot be written: %s", strerror(errno));
-    }
+    WL_TRY_PTR(path, err);
+    WL_TRY(wl_cli_output(path, text, err));
     printf("%d kernels measured; written to %s\nuse it:  wattline analyze MODEL --hw host "
            "--calibration framework=%s\n",
            b->row_count, path, c->framework);
@@ -314,7 +292,7 @@ static wl_status run(struct calibrate *c, struct wl_error *err)
     if (!c->quiet && isatty(STDERR_FILENO) != 0) {
         c->bench.progress = show_progress;
     }
-    WL_TRY(make_folders(h.folder, err));
+    WL_TRY(wl_cli_make_folders(&c->arena, h.folder, err));
     const char *partial = wl_arena_printf(&c->arena, "%s/%s%s.partial", h.folder, c->framework,
                                           c->bench.quick ? "-quick" : "");
     WL_TRY_PTR(partial, err);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bench.h"
 #include "onnxruntime.h"
 #include "validate_cli.h"
 #include "zoo.h"
@@ -216,16 +217,13 @@ static wl_status match_kernels(struct validate *s, const struct wl_result *r,
 /* ---- one point
  * ----------------------------------------------------------------------------------- */
 
-static int by_value(const void *a, const void *b)
+static double median_wall_s(struct wl_ort_result *result)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, int32_t count)
-{
-    qsort(values, (size_t)count, sizeof(*values), by_value);
-    return count == 0 ? 0 : (values[(count - 1) / 2] + values[count / 2]) / 2;
+    struct wl_bench_row row = {0};
+    if (result->wall_count > 0) {
+        wl_bench_times(result->wall_s, result->wall_count, &row);
+    }
+    return row.time_s;
 }
 
 /* Values of the model's symbols, as the runtime has to be fed. */
@@ -259,7 +257,7 @@ static wl_status import(struct validate *s, struct wl_cli_run *run, struct wl_va
         result.kernels[i].node =
             wl_ort_trace_name(result.kernels[i].name, is_node, &run->model.graph, &s->v.arena);
     }
-    p->measured_s = median(result.wall_s, result.wall_count);
+    p->measured_s = median_wall_s(&result);
     return match_kernels(s, &run->result, &result, p, err);
 }
 
@@ -305,7 +303,7 @@ static wl_status measure(struct validate *s, const char *file, const struct wl_c
     if (status != WL_OK) {
         return wl_fail(err, status, why.where, "%s", why.message);
     }
-    p->measured_s = median(result.wall_s, result.wall_count);
+    p->measured_s = median_wall_s(&result);
     return s->runner->files ? match_kernels(s, &run->result, &result, p, err) : WL_OK;
 }
 
