@@ -69,6 +69,7 @@ void wl_onnx_prefix(struct wl_onnx *b, const char *prefix)
 {
     b->prefix = prefix;
     b->serial = 0;
+    b->serial = 0;
 }
 
 static char *name_new(struct wl_onnx *b, const char *kind)
@@ -306,9 +307,9 @@ void wl_onnx_attr_text(struct wl_onnx *b, struct wl_onnx_node *n, const char *na
     }
 }
 
-void wl_onnx_peek(struct wl_onnx *b, bool peeked)
+void wl_onnx_peek(struct wl_onnx *b)
 {
-    b->peeked = peeked;
+    b->peeked = true;
 }
 
 static const char *first_element(struct wl_onnx *b, const char *tensor)

@@ -17,7 +17,7 @@ struct wl_onnx_node;
 
 /* Lives in `arena`; NULL when out of memory. */
 struct wl_onnx *wl_onnx_new(struct wl_arena *arena);
-/* All names made from now on begin with `prefix`. */
+/* All names made from now on begin with `prefix`, and are numbered from 0. */
 void wl_onnx_prefix(struct wl_onnx *b, const char *prefix);
 
 /* Each returns the tensor's name. Dims are copied. */
@@ -30,14 +30,14 @@ const char *wl_onnx_weight_of(struct wl_onnx *b, enum wl_onnx_type type, const i
 const char *wl_onnx_ints(struct wl_onnx *b, const int64_t *values, int32_t count);
 const char *wl_onnx_scalar(struct wl_onnx *b, float value);
 const char *wl_onnx_byte(struct wl_onnx *b, uint8_t value);
-/* A result of the model; of `peeked` graphs only its first element is (wl_onnx_peek). */
+/* A result of the model; of peeked graphs only its first element is (wl_onnx_peek). */
 void wl_onnx_output(struct wl_onnx *b, const char *tensor);
 /*
- * From now on results stay inside and only their first elements leave: a result of the model has
- * memory of its own, which nobody touched since the last inference; what stays inside uses memory
- * again.
+ * From now on results stay inside and only their first elements leave: the memory of what leaves is
+ * new in every inference, and the kernel that writes it pays for its pages; what stays inside uses
+ * memory again, as between the kernels of a network.
  */
-void wl_onnx_peek(struct wl_onnx *b, bool peeked);
+void wl_onnx_peek(struct wl_onnx *b);
 
 /* A node with one output; inputs that are NULL end the list. */
 struct wl_onnx_node *wl_onnx_add(struct wl_onnx *b, const char *op, const char *const inputs[8]);

@@ -21,13 +21,12 @@
 #include "zoo.h"
 
 #define PACK_WORK 2.5e8 /* of one file, in the unit of wl_micro_kind.work: tens of milliseconds */
-#define PEEK_WORK 8.0e6 /* kernels below it use memory again, as in networks of such kernels */
 #define PACK_CELLS 40
 #define TRIES 8 /* of each design wanted: those too large are passed over */
 #define VIEWS_MAX 512
 #define REFERENCE_SECONDS 0.02
 #define SPEED_MOST 1.25 /* a clock moves less: more is a disturbance */
-#define CHAIN 200       /* kernels of the trivial chain */
+#define CHAIN 200       /* steps of the trivial chain */
 #define TRIVIAL 16      /* elements */
 #define PLAINEST "neg"  /* stands for kernels that have no rows of their own */
 #define RUN_SECONDS 0.07
@@ -46,7 +45,7 @@ struct run {
     struct wl_ort ort;
     struct wl_arena scratch; /* of one file */
     const char *graph_path, *model_path;
-    double view_s[VIEWS_MAX]; /* views seen at the thread count that runs */
+    double view_s[VIEWS_MAX]; /* views seen in the file that runs */
     int32_t view_count;
     double speed_factor; /* what brings times of this file to the speed of the rows */
     double *reference_s; /* of each file at the thread count that runs */
@@ -127,7 +126,7 @@ static struct wl_bench_row plain_row(const char *operation, int32_t threads)
 
 double wl_ort_without_profile(double time_s, double cost_s)
 {
-    return fmax(time_s - cost_s, time_s / 3);
+    return fmax(time_s - cost_s, time_s / 8);
 }
 
 static void add_times(const struct run *r, struct wl_bench_row *row, const struct wl_ort_kernel *k)
@@ -202,13 +201,18 @@ static wl_status add_surroundings(struct run *r, const struct wl_ort_kernel *k, 
     return has_near(r->bench, &row) ? WL_OK : add_row(r, &row, err);
 }
 
-/* One row for all views: they differ in nothing that takes time. */
-static wl_status add_view(struct run *r, int32_t threads, struct wl_error *err)
+/*
+ * One row for the views of a file: they differ in nothing that takes time but in how much the
+ * inference touches before it comes back to their code and shapes.
+ */
+static wl_status add_view(struct run *r, double touched_bytes, int32_t threads,
+                          struct wl_error *err)
 {
     struct wl_bench_row row = plain_row(WL_KERNEL_VIEW, threads);
     if (r->view_count == 0) {
         return WL_OK;
     }
+    row.sizes = wl_kernels_view_sizes(touched_bytes);
     wl_bench_times(r->view_s, r->view_count, &row);
     return add_row(r, &row, err);
 }
@@ -219,6 +223,7 @@ static wl_status add_kernels(struct run *r, const struct analysed *a,
                              struct wl_error *err)
 {
     int32_t count = a->partition.count;
+    r->view_count = 0;
     struct wl_bench_row *rows = WL_ARRAY(&r->scratch, struct wl_bench_row, count);
     WL_TRY_PTR(rows, err);
     for (int32_t i = 0; i < count; i++) {
@@ -237,6 +242,7 @@ static wl_status add_kernels(struct run *r, const struct analysed *a,
             add_times(r, &rows[own], k);
         }
     }
+    WL_TRY(add_view(r, a->kernels.touched_bytes, threads, err));
     for (int32_t i = 0; i < count; i++) {
         bool plainest = strcmp(rows[i].operation, PLAINEST) == 0;
         if (!plainest || !has_near(r->bench, &rows[i])) {
@@ -260,15 +266,42 @@ static bool all_known(const struct run *r, const struct analysed *a, int32_t thr
 
 /* ---- what surrounds kernels ------------------------------------------------------------------ */
 
-static wl_status run_chain(struct run *r, int32_t kernels, int64_t elements, int32_t threads,
+/* The same elements again, by kernel `i` of several kinds: networks do not repeat one either. */
+static const char *trivial(struct wl_onnx *b, int32_t i, int64_t elements, const char *x)
+{
+    static const char *const unary[] = {"Neg", "Relu", "Abs", "Sigmoid"};
+    static const char *const binary[] = {"Add", "Mul", "Sub"};
+    if (i % 5 == 2) {
+        return wl_micro_binary(b, binary[i % 3], x, x);
+    }
+    if (i % 5 != 4) {
+        return wl_micro_unary(b, unary[i % 4], x);
+    }
+    struct wl_onnx_node *both = wl_onnx_add(b, "Concat", (const char *[8]){x, x});
+    wl_onnx_attr_int(b, both, "axis", 0);
+    const char *const cut[8] = {wl_onnx_result(both), wl_onnx_ints(b, &(int64_t){0}, 1),
+                                wl_onnx_ints(b, &elements, 1)};
+    return wl_onnx_result(wl_onnx_add(b, "Slice", cut));
+}
+
+struct chain {
+    int32_t kernels;
+    int64_t elements;
+    bool kept; /* its result stays inside */
+};
+
+static wl_status run_chain(struct run *r, struct chain chain, int32_t threads,
                            struct wl_ort_result *out, struct wl_error *err)
 {
     wl_arena_reset(&r->scratch, (struct wl_arena_mark){0});
     struct wl_onnx *b = wl_onnx_new(&r->scratch);
     WL_TRY_PTR(b, err);
-    const char *x = wl_onnx_input(b, WL_ONNX_FLOAT, &elements, 1);
-    for (int32_t i = 0; i < kernels; i++) {
-        x = wl_micro_unary(b, i % 2 == 0 ? "Neg" : "Abs", x);
+    if (chain.kept) {
+        wl_onnx_peek(b);
+    }
+    const char *x = wl_onnx_input(b, WL_ONNX_FLOAT, &chain.elements, 1);
+    for (int32_t i = 0; i < chain.kernels; i++) {
+        x = trivial(b, i, chain.elements, x);
     }
     wl_onnx_output(b, x);
     WL_TRY(write_files(r, b, err));
@@ -291,22 +324,37 @@ static double kernels_of(const struct wl_ort_result *result)
     return s;
 }
 
-/* What an inference costs beside its kernels: the call, and results to the caller by bytes. */
+static wl_status add_call(struct run *r, int64_t elements, int32_t threads, double time_s,
+                          struct wl_error *err)
+{
+    struct wl_bench_row row = plain_row(WL_KERNEL_CALL, threads);
+    row.sizes.n = (double)elements;
+    row.sizes.bytes = 4 * row.sizes.n;
+    row.time_s = row.min_s = row.max_s = time_s;
+    row.runs = RUNS_MIN;
+    return add_row(r, &row, err);
+}
+
+/*
+ * What an inference costs beside its kernels: the call, and by bytes what it takes to hand results
+ * over (memory of their own, new pages, the caller's copy): the same kernel with its result handed
+ * over and kept.
+ */
 static wl_status measure_call(struct run *r, int32_t threads, struct wl_error *err)
 {
-    static const int64_t elements[] = {TRIVIAL, 4096, 65536, 400000, 1500000, 6000000};
+    static const int64_t elements[] = {4096, 65536, 400000, 1500000, 6000000};
+    struct wl_ort_result result;
+    WL_TRY(run_chain(r, (struct chain){1, TRIVIAL, false}, threads, &result, err));
+    double kernel_s = wl_ort_without_profile(kernels_of(&result), r->profile_cost_s);
+    double wall_s = wall_of(&result);
+    double call_s = fmax(wall_s - kernel_s, wall_s / 100);
+    WL_TRY(add_call(r, TRIVIAL, threads, call_s, err));
     for (size_t i = 0; i < WL_ARRAY_LEN(elements); i++) {
-        struct wl_ort_result result;
-        WL_TRY(run_chain(r, 1, elements[i], threads, &result, err));
-        struct wl_bench_row row = plain_row(WL_KERNEL_CALL, threads);
-        row.sizes.n = (double)elements[i];
-        row.sizes.bytes = 4 * row.sizes.n;
-        double kernel_s = wl_ort_without_profile(kernels_of(&result), r->profile_cost_s);
-        double wall_s = wall_of(&result);
-        row.time_s = fmax(wall_s - kernel_s, wall_s / 100);
-        row.min_s = row.max_s = row.time_s;
-        row.runs = result.wall_count;
-        WL_TRY(add_row(r, &row, err));
+        WL_TRY(run_chain(r, (struct chain){1, elements[i], false}, threads, &result, err));
+        double given_s = wall_of(&result);
+        WL_TRY(run_chain(r, (struct chain){1, elements[i], true}, threads, &result, err));
+        double more_s = fmax(given_s - wall_of(&result), 0);
+        WL_TRY(add_call(r, elements[i], threads, call_s + more_s, err));
     }
     return WL_OK;
 }
@@ -316,11 +364,11 @@ static wl_status measure_profile_cost(struct run *r, int32_t threads, struct wl_
 {
     struct wl_ort_result one, many;
     r->profile_cost_s = 0;
-    WL_TRY(run_chain(r, 1, TRIVIAL, threads, &one, err));
-    double single_s = wall_of(&one);
-    WL_TRY(run_chain(r, CHAIN, TRIVIAL, threads, &many, err));
-    double own_s = (wall_of(&many) - single_s) / (CHAIN - 1);
-    double profiled_s = kernels_of(&many) / CHAIN;
+    WL_TRY(run_chain(r, (struct chain){1, TRIVIAL, false}, threads, &one, err));
+    double call_s = wall_of(&one);
+    WL_TRY(run_chain(r, (struct chain){CHAIN, TRIVIAL, false}, threads, &many, err));
+    double own_s = (wall_of(&many) - call_s) / many.kernel_count;
+    double profiled_s = kernels_of(&many) / many.kernel_count;
     r->profile_cost_s = fmax(profiled_s - own_s, 0);
     return WL_OK;
 }
@@ -442,28 +490,46 @@ static int32_t pack(const struct cell *cells, int32_t first, int32_t count)
     return n;
 }
 
-static wl_status emit_cells(struct run *r, const struct cell *cells, int32_t first, int32_t n,
-                            struct wl_error *err)
+/* The cells of a file from the first to the last, or the other way round. */
+static wl_status emit_cells(struct run *r, const struct cell *cells, const int32_t span[2],
+                            bool backwards, struct wl_onnx **out, struct wl_error *err)
 {
     struct wl_onnx *b = wl_onnx_new(&r->scratch);
     WL_TRY_PTR(b, err);
-    for (int32_t i = 0; i < n; i++) {
-        const char *prefix = wl_arena_printf(&r->scratch, "c%d_", first + i);
+    wl_onnx_peek(b);
+    for (int32_t i = 0; i < span[1] - span[0]; i++) {
+        int32_t at = backwards ? span[1] - 1 - i : span[0] + i;
+        const char *prefix = wl_arena_printf(&r->scratch, "c%d_", at);
         WL_TRY_PTR(prefix, err);
         wl_onnx_prefix(b, prefix);
-        wl_onnx_peek(b, cells[first + i].work < PEEK_WORK);
-        cells[first + i].kind->emit(b, cells[first + i].kind->op, cells[first + i].p);
+        cells[at].kind->emit(b, cells[at].kind->op, cells[at].p);
     }
-    return write_files(r, b, err);
+    *out = b;
+    return WL_OK;
 }
 
-static wl_status run_file(struct run *r, const struct cell *cells, int32_t first, int32_t n,
-                          int32_t threads, struct wl_error *err)
+/*
+ * ONNX Runtime executes chains that do not depend on each other in the reverse order of the file
+ * (its profiles show it). So the file that it gets is the reverse of the one that wattline reads:
+ * both then see the same order, and agree on which kernel meets memory first.
+ */
+static wl_status write_cells(struct run *r, const struct cell *cells, const int32_t span[2],
+                             bool backwards, struct wl_error *err)
+{
+    struct wl_onnx *b;
+    WL_TRY(emit_cells(r, cells, span, !backwards, &b, err));
+    WL_TRY(write_files(r, b, err));
+    WL_TRY(emit_cells(r, cells, span, backwards, &b, err));
+    return wl_onnx_write(b, r->graph_path, err);
+}
+
+static wl_status run_file(struct run *r, const struct cell *cells, const int32_t span[2],
+                          bool backwards, int32_t threads, struct wl_error *err)
 {
     struct analysed a;
     struct wl_ort_result result;
     wl_arena_reset(&r->scratch, (struct wl_arena_mark){0});
-    WL_TRY(emit_cells(r, cells, first, n, err));
+    WL_TRY(write_cells(r, cells, span, backwards, err));
     WL_TRY(analyse(r, &a, err));
     wl_status status = WL_OK;
     if (!all_known(r, &a, threads)) {
@@ -476,6 +542,26 @@ static wl_status run_file(struct run *r, const struct cell *cells, int32_t first
     return status;
 }
 
+static int32_t common_divisor(int32_t a, int32_t b)
+{
+    while (b != 0) {
+        int32_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* A step near the golden section of `count` that visits all of 0 .. count - 1 before it repeats. */
+int32_t wl_ort_stride(int32_t count)
+{
+    int32_t step = (int32_t)(0.618 * count) | 1;
+    while (common_divisor(count, step) != 1) {
+        step -= 2;
+    }
+    return step;
+}
+
 /*
  * The files one after the other, in an order that has nothing to do with size: what the machine
  * does meanwhile must not look like an effect of size.
@@ -484,17 +570,14 @@ static wl_status run_files(struct run *r, const struct cell *cells, const int32_
                            int32_t files, int32_t t, struct wl_error *err)
 {
     const struct wl_bench_options *o = &r->bench->options;
-    int32_t threads = o->threads[t], step = (int32_t)(0.618 * files) | 1;
+    int32_t threads = o->threads[t], step = wl_ort_stride(files);
     char what[64];
-    while (step > 1 && files % step == 0) {
-        step -= 2;
-    }
     (void)snprintf(what, sizeof(what), "%d %s", threads, threads == 1 ? "thread" : "threads");
     for (int32_t i = 0; i < files; i++) {
         int32_t f = (int32_t)(((int64_t)i * step) % files);
         wl_bench_progress(r->bench, (t + (double)i / files) / o->thread_count, what);
         WL_TRY(note_speed(r, threads, err));
-        WL_TRY(run_file(r, cells, starts[f], starts[f + 1] - starts[f], threads, err));
+        WL_TRY(run_file(r, cells, &starts[f], f % 2 != 0, threads, err));
     }
     return WL_OK;
 }
@@ -503,13 +586,11 @@ static wl_status run_threads(struct run *r, const struct cell *cells, const int3
                              int32_t files, int32_t t, struct wl_error *err)
 {
     int32_t threads = r->bench->options.threads[t];
-    r->view_count = 0;
     r->reference_count = 0;
     r->speed_factor = 1;
     WL_TRY(measure_profile_cost(r, threads, err));
     WL_TRY(measure_call(r, threads, err));
     WL_TRY(run_files(r, cells, starts, files, t, err));
-    WL_TRY(add_view(r, threads, err));
     settle_speed(r, threads);
     return WL_OK;
 }

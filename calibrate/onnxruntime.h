@@ -19,7 +19,9 @@ wl_status wl_ort_profile_cost(struct wl_ort *o, const char *folder, int32_t thre
 #define WL_ORT_REFERENCE "reference"
 wl_status wl_ort_reference(struct wl_ort *o, const char *folder, int32_t threads, double *seconds,
                            struct wl_error *err) WL_MUST_CHECK;
-/* A kernel's time less that; a third of what the profile says is always left. */
+/* A step near the golden section of `count` that visits all of 0 .. count - 1 before it repeats. */
+int32_t wl_ort_stride(int32_t count);
+/* A kernel's time less that; an eighth of what the profile says is always left. */
 double wl_ort_without_profile(double time_s, double cost_s);
 
 #endif

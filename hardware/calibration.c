@@ -53,7 +53,7 @@ static const struct wl_field entry_fields[] = {
     {"width",       WL_F_INT,    false, NULL,    1, 1e12, E(width), NULL, NULL, "columns of the output image, or elements in a row that are treated alike"},
     {"operands",    WL_F_INT,    false, NULL,    0, 100,  E(operands), NULL, NULL, "further activations read: a residual, the other side of an addition"},
     {"bytes",       WL_F_INT,    false, "bytes", 1, 1e15, E(bytes), NULL, NULL, "moved, as the benchmark counts them"},
-    {"cold_bytes",  WL_F_INT,    false, "bytes", 0, 1e15, E(cold_bytes), NULL, NULL, "of these: weights and inputs of the model, which are read once per inference"},
+    {"cold_bytes",  WL_F_INT,    false, "bytes", 0, 1e15, E(cold_bytes), NULL, NULL, "of these: weights, inputs of the model, memory for results that no other kernel used: met once per inference"},
     {"reuse_bytes", WL_F_INT,    false, "bytes", 0, 1e15, E(reuse_bytes), NULL, NULL, "touched between two uses of those"},
     {"time_s",      WL_F_NUM,    false, "s",     1e-9, 1e5, E(time_s), NULL, NULL, "of one run, by the file's statistic"},
     {"min_s",       WL_F_NUM,    false, "s",     1e-9, 1e5, E(min_s), NULL, NULL, "fastest run"},

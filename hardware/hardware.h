@@ -287,7 +287,7 @@ struct wl_kernel_sizes {
     double
         operands; /* further activations that it reads: a residual, the other side of an addition */
     double bytes; /* that it reads and writes, each operand once */
-    double cold_bytes;  /* of these: weights, and what the caller feeds */
+    double cold_bytes;  /* of these: weights, what the caller feeds, memory that only it needs */
     double reuse_bytes; /* touched between two uses of those: what an inference touches in all */
 };
 

@@ -49,16 +49,23 @@ static void name_conv(struct namer *n, const struct wl_product *x, bool blocked,
     name_add(n, "gemm");
 }
 
-static void name_product(struct namer *n, const struct wl_subgraph *s, const struct wl_product *x,
-                         bool blocked, int32_t block)
+/* The right-hand matrix is computed too: one product per head, nothing packed ahead. */
+static bool of_activations(const struct wl_graph *g, const struct wl_product *x)
 {
+    return x->right == WL_NONE || !wl_tensor_is_constant(&g->tensors[x->right]);
+}
+
+static void name_product(struct namer *n, const struct layout *l, const struct wl_subgraph *s,
+                         const struct wl_product *x, bool blocked)
+{
+    int32_t block = l->block;
     if (x->window != NULL) {
         name_conv(n, x, blocked, block);
         return;
     }
     if (s->kind != WL_OPK_GEMM) {
         name_add(n, s->pattern); /* lstm, gru, attention */
-    } else if (s->weight_count == 0) {
+    } else if (of_activations(l->partition->graph, x)) {
         name_add(n, "matmul");
     } else if (x->m == 1) {
         name_add(n, "gemv");
@@ -143,9 +150,12 @@ static wl_status describe_one(struct layout *l, struct wl_kernel *items, int32_t
         wl_kernels_place(l, items, i);
     }
     own->sizes = wl_kernels_sizes(l->partition, l->policy, s, own->blocked ? l->block : 1);
+    if (wl_kernels_reads_plain(l, own, s)) {
+        own->sizes.cold_bytes += wl_kernels_fed_bytes(l->partition->graph, l->policy, s);
+    }
     own->dequantized_elems = dequantized_elems(l->partition, s, x);
     if (x != NULL) {
-        name_product(&n, s, x, own->blocked, l->block);
+        name_product(&n, l, s, x, own->blocked);
         return WL_OK;
     }
     return name_stream(&n, l->partition->graph, s, own->blocked, arena, err);
@@ -163,21 +173,6 @@ static wl_status layout_init(struct layout *l, struct wl_arena *arena, struct wl
     WL_TRY_PTR(l->input, err);
     WL_TRY_PTR(l->producer, err);
     return WL_OK;
-}
-
-/* Bytes that one inference touches: every weight, input and result once. */
-static void fill_reuse(struct layout *l, struct wl_kernels *out)
-{
-    double total = 0;
-    const struct wl_graph *g = l->partition->graph;
-    for (int32_t i = 0; i < out->count; i++) {
-        const struct wl_subgraph *s = &l->partition->subgraphs[i];
-        total += out->items[i].sizes.cold_bytes +
-                 wl_kernels_bytes(g, l->policy, s->outputs, s->output_count);
-    }
-    for (int32_t i = 0; i < out->count; i++) {
-        out->items[i].sizes.reuse_bytes = out->items[i].sizes.cold_bytes > 0 ? total : 0;
-    }
 }
 
 /* Views and shape arithmetic belong to the subgraph that runs next. */
@@ -210,7 +205,7 @@ wl_status wl_kernels_describe(const struct wl_partition *p, const struct wl_runt
     for (int32_t i = 0; i < p->count; i++) {
         WL_TRY(describe_one(&l, out->items, i, arena, err));
     }
-    fill_reuse(&l, out);
+    WL_TRY(wl_kernels_footprint(&l, out, arena, err));
     count_views(p, out->items);
     return WL_OK;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kernels_priv: shared by describe.c, layout.c and sizes.c. */
+/* kernels_priv: shared by the files of this folder. */
 #ifndef WL_KERNELS_PRIV_H
 #define WL_KERNELS_PRIV_H
 
@@ -20,10 +20,20 @@ struct layout {
 /* Decides whether subgraph `i` works on blocks of channels, and charges the reorders it causes. */
 void wl_kernels_place(struct layout *l, struct wl_kernel *items, int32_t i);
 
-/* Sizes of a subgraph's kernel (sizes.c). */
+/* Whether subgraph `i` reads rows of pixels, rather than the copy in blocks that a reorder made. */
+bool wl_kernels_reads_plain(const struct layout *l, const struct wl_kernel *own,
+                            const struct wl_subgraph *s);
+
+/* Sizes of a subgraph's kernel (sizes.c); of the cold bytes the weights. */
 struct wl_kernel_sizes wl_kernels_sizes(const struct wl_partition *p,
                                         const struct wl_precision_policy *policy,
                                         const struct wl_subgraph *s, int32_t block);
+/* Adds to the cold bytes of every kernel, and fills how far those are (footprint.c). */
+wl_status wl_kernels_footprint(const struct layout *l, struct wl_kernels *kernels,
+                               struct wl_arena *arena, struct wl_error *err);
+/* What the caller feeds: nobody wrote it a moment ago. */
+double wl_kernels_fed_bytes(const struct wl_graph *g, const struct wl_precision_policy *policy,
+                            const struct wl_subgraph *s);
 /* The product that is most of the work, or NULL. */
 const struct wl_product *wl_kernels_product(const struct wl_subgraph *s);
 double wl_kernels_bytes(const struct wl_graph *g, const struct wl_precision_policy *policy,

@@ -78,9 +78,13 @@ static bool conv_blocked(const struct layout *l, const struct wl_subgraph *s)
 }
 
 /* A convolution of few channels reads rows of pixels and writes blocks. */
-static bool reads_plain(const struct layout *l, const struct wl_subgraph *s)
+bool wl_kernels_reads_plain(const struct layout *l, const struct wl_kernel *own,
+                            const struct wl_subgraph *s)
 {
     const struct wl_product *x = wl_kernels_product(s);
+    if (!own->blocked) {
+        return true;
+    }
     return x != NULL && x->window != NULL && x->window->groups == 1 &&
            wl_kernels_dim(x->window->in_channels, 0) < l->block;
 }
@@ -198,7 +202,7 @@ void wl_kernels_place(struct layout *l, struct wl_kernel *items, int32_t i)
     struct wl_kernel *own = &items[i];
     own->blocked = is_blocked(l, s);
     expand_operands(l, own, s);
-    bool plain_operand = !own->blocked || reads_plain(l, s);
+    bool plain_operand = wl_kernels_reads_plain(l, own, s);
     for (int32_t k = 0; k < s->input_count; k++) {
         if (plain_operand) {
             read_plain(l, items, &s->inputs[k]);

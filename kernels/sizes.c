@@ -239,8 +239,7 @@ static void stream_sizes(const struct wl_graph *g, const struct wl_subgraph *s,
     }
 }
 
-/* What the caller feeds: nobody wrote it a moment ago. */
-static double fed_bytes(const struct wl_graph *g, const struct wl_precision_policy *policy,
+double wl_kernels_fed_bytes(const struct wl_graph *g, const struct wl_precision_policy *policy,
                         const struct wl_subgraph *s)
 {
     double bytes = 0;
@@ -263,7 +262,7 @@ static void recurrent_sizes(const struct wl_product *x, const struct wl_subgraph
     double macs = (double)s->macs / (double)s->repeat;
     double rows = (double)x->g * (double)x->m;
     out->groups = steps;
-    out->m = rows > steps ? rows / steps : rows;
+    out->m = rows > steps ? rows / steps : 1;
     out->n = (double)x->n;
     out->k = macs / (out->groups * out->m * out->n);
 }
@@ -286,6 +285,6 @@ struct wl_kernel_sizes wl_kernels_sizes(const struct wl_partition *p,
     double weight_bytes = wl_kernels_bytes(g, policy, s->weights, s->weight_count);
     out.bytes = wl_kernels_bytes(g, policy, s->inputs, s->input_count) +
                 wl_kernels_bytes(g, policy, s->outputs, s->output_count) + weight_bytes;
-    out.cold_bytes = weight_bytes + fed_bytes(g, policy, s);
+    out.cold_bytes = weight_bytes;
     return out;
 }
