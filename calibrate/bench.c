@@ -32,6 +32,7 @@ static const struct {
     {"stride", offsetof(struct wl_kernel_sizes, stride), 1},
     {"width", offsetof(struct wl_kernel_sizes, width), 1},
     {"operands", offsetof(struct wl_kernel_sizes, operands), 0},
+    {"epilogue", offsetof(struct wl_kernel_sizes, epilogue), 0},
     {"bytes", offsetof(struct wl_kernel_sizes, bytes), 0},
     {"cold_bytes", offsetof(struct wl_kernel_sizes, cold_bytes), 0},
     {"reuse_bytes", offsetof(struct wl_kernel_sizes, reuse_bytes), 0},

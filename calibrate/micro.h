@@ -30,6 +30,13 @@ const struct wl_micro_kind *wl_micro_kind_at(int32_t i);
 /* Element `i` of the Halton sequence to `base`, in (0, 1). */
 double wl_micro_halton(int32_t i, int32_t base);
 
+/*
+ * Designs of an unusual size: one of five costs little more than its launch, one of seven meets
+ * main memory, as a batch of images or of sequences does.
+ */
+enum wl_micro_extent { WL_MICRO_USUAL, WL_MICRO_SMALL, WL_MICRO_LARGE };
+enum wl_micro_extent wl_micro_extent(int32_t i);
+
 /* Kinds whose work is products (micro_products.c) and all others (micro_streams.c). */
 extern const struct wl_micro_kind wl_micro_products[];
 extern const struct wl_micro_kind wl_micro_streams[];

@@ -10,6 +10,7 @@
 
 #define MACS_MAX 1.5e9
 #define BYTES_MAX 6.4e7
+#define IMAGE_BYTES_MAX 1.3e8
 
 double wl_micro_halton(int32_t i, int32_t base)
 {
@@ -33,6 +34,15 @@ int64_t wl_micro_pick(int32_t i, int32_t base, const int64_t *values, int32_t co
 {
     int32_t at = (int32_t)(wl_micro_halton(i, base) * count);
     return values[at < count ? at : count - 1];
+}
+
+enum wl_micro_extent wl_micro_extent(int32_t i)
+{
+    /* multiples of the golden section: as even as Halton's sequences, and related to none */
+    double place = fmod(0.6180339887498949 * (i + 1), 1);
+    return place < 1.0 / 5             ? WL_MICRO_SMALL
+           : place < 1.0 / 5 + 1.0 / 7 ? WL_MICRO_LARGE
+                                       : WL_MICRO_USUAL;
 }
 
 #define PICK WL_MICRO_PICK
@@ -93,7 +103,7 @@ const char *wl_micro_binary(struct wl_onnx *b, const char *op, const char *x, co
  * p: batch, height, width (of the input), channels in, out, groups, window h, w, stride, epilogue
  */
 enum { BATCH, HEIGHT, WIDTH, CIN, COUT, GROUPS, KH, KW, STRIDE, EPILOGUE };
-enum { PLAIN, RELU, RESIDUAL, SIGMOID, DILATED };
+enum { PLAIN, RELU, RESIDUAL, SIGMOID, DILATED, RELU6 };
 
 static double conv_macs(const int64_t *p)
 {
@@ -111,9 +121,21 @@ static double conv_work(const int64_t *p)
 static bool conv_fits(const int64_t *p)
 {
     double pixels = (double)p[BATCH] * (double)p[HEIGHT] * (double)p[WIDTH];
-    return conv_macs(p) <= MACS_MAX && 4 * pixels * (double)p[CIN] <= BYTES_MAX &&
-           4 * pixels * (double)p[COUT] / (double)(p[STRIDE] * p[STRIDE]) <= BYTES_MAX &&
+    return conv_macs(p) <= MACS_MAX && 4 * pixels * (double)p[CIN] <= IMAGE_BYTES_MAX &&
+           4 * pixels * (double)p[COUT] / (double)(p[STRIDE] * p[STRIDE]) <= IMAGE_BYTES_MAX &&
            p[KH] <= p[HEIGHT] && p[KW] <= p[WIDTH];
+}
+
+static const char *activation(struct wl_onnx *b, int64_t epilogue, const char *x)
+{
+    if (epilogue == PLAIN) {
+        return x;
+    }
+    if (epilogue == RELU6) {
+        const char *const in[8] = {x, wl_onnx_scalar(b, 0), wl_onnx_scalar(b, 6)};
+        return wl_onnx_result(wl_onnx_add(b, "Clip", in));
+    }
+    return wl_micro_unary(b, epilogue == SIGMOID ? "Sigmoid" : "Relu", x);
 }
 
 static void emit_conv(struct wl_onnx *b, const char *op, const int64_t *p)
@@ -127,16 +149,17 @@ static void emit_conv(struct wl_onnx *b, const char *op, const int64_t *p)
         int64_t h = (p[HEIGHT] - 1) / p[STRIDE] + 1, w = (p[WIDTH] - 1) / p[STRIDE] + 1;
         y = wl_micro_binary(b, "Add", y, wl_micro_blocked_image(b, p[BATCH], p[COUT], h, w));
     }
-    if (p[EPILOGUE] != PLAIN) {
-        y = wl_micro_unary(b, p[EPILOGUE] == SIGMOID ? "Sigmoid" : "Relu", y);
-    }
-    wl_onnx_output(b, y);
+    wl_onnx_output(b, activation(b, p[EPILOGUE], y));
 }
 
 static void image(int32_t i, int64_t *p, double low, double high)
 {
     p[BATCH] = PICK(i, 11, 1, 1, 1, 2, 4, 8);
     p[HEIGHT] = spread(i, 2, low, high, 1);
+    if (wl_micro_extent(i) == WL_MICRO_LARGE && high > 100) { /* the first layers of a batch */
+        p[BATCH] = 8;
+        p[HEIGHT] = spread(i, 2, 40, 1.4 * high, 1);
+    }
     p[WIDTH] = p[HEIGHT];
     p[GROUPS] = 1;
     p[KH] = p[KW] = 1;
@@ -154,7 +177,7 @@ static bool design_window(int32_t i, int64_t *p)
     p[KH] = taps[at][0];
     p[KW] = taps[at][1];
     p[STRIDE] = p[KH] == p[KW] ? PICK(i, 13, 1, 1, 1, 2) : 1;
-    p[EPILOGUE] = PICK(i, 17, PLAIN, RELU, RELU, RESIDUAL);
+    p[EPILOGUE] = PICK(i, 17, PLAIN, RELU, RELU, RESIDUAL, RELU6);
     if (p[EPILOGUE] == RELU && p[KH] == 3 && p[STRIDE] == 1 && i % 9 == 0) {
         p[EPILOGUE] = DILATED;
     }
@@ -167,7 +190,7 @@ static bool design_pointwise(int32_t i, int64_t *p)
     p[CIN] = spread(i, 3, 16, 2300, 8);
     p[COUT] = spread(i, 5, 8, 2300, 8);
     p[STRIDE] = PICK(i, 13, 1, 1, 1, 1, 1, 1, 2);
-    p[EPILOGUE] = PICK(i, 17, PLAIN, PLAIN, RELU, RELU, RESIDUAL, SIGMOID);
+    p[EPILOGUE] = PICK(i, 17, PLAIN, PLAIN, RELU, RELU, RESIDUAL, SIGMOID, RELU6);
     return conv_fits(p);
 }
 
@@ -188,7 +211,7 @@ static bool design_first(int32_t i, int64_t *p)
     p[COUT] = spread(i, 5, 16, 128, 16);
     p[KH] = p[KW] = PICK(i, 7, 3, 3, 4, 5, 7, 7, 11);
     p[STRIDE] = PICK(i, 13, 1, 2, 2, 4);
-    p[EPILOGUE] = RELU;
+    p[EPILOGUE] = PICK(i, 17, PLAIN, RELU, RELU, RELU6);
     return conv_fits(p);
 }
 
@@ -212,7 +235,7 @@ static bool design_depthwise(int32_t i, int64_t *p)
     p[COUT] = p[GROUPS] = p[CIN];
     p[KH] = p[KW] = PICK(i, 5, 3, 3, 3, 5, 5, 7);
     p[STRIDE] = PICK(i, 13, 1, 1, 2);
-    p[EPILOGUE] = PICK(i, 17, PLAIN, RELU);
+    p[EPILOGUE] = PICK(i, 17, PLAIN, RELU, RELU6);
     return conv_fits(p);
 }
 
@@ -533,9 +556,9 @@ static void emit_recurrent(struct wl_onnx *b, const char *op, const int64_t *p)
 
 /* clang-format off */
 const struct wl_micro_kind wl_micro_products[] = {
-    {"pointwise convolution",  50, 300, design_pointwise,  emit_conv,       conv_work,      NULL, 0},
-    {"convolution",            40, 230, design_window,     emit_conv,       conv_work,      NULL, 0},
-    {"depthwise convolution",  40, 230, design_depthwise,  emit_conv,       conv_work,      NULL, 0},
+    {"pointwise convolution",  50, 360, design_pointwise,  emit_conv,       conv_work,      NULL, 0},
+    {"convolution",            40, 270, design_window,     emit_conv,       conv_work,      NULL, 0},
+    {"depthwise convolution",  40, 300, design_depthwise,  emit_conv,       conv_work,      NULL, 0},
     {"convolution of one pixel", 12, 60, design_pixel,     emit_conv,       conv_work,      NULL, 0},
     {"first convolution",      12, 50, design_first,      emit_conv,       conv_work,      NULL, 0},
     {"patch convolution",       8, 24, design_patch,      emit_conv,       conv_work,      NULL, 0},

@@ -4,6 +4,8 @@
  * broadcasting, activations as exporters write them out, normalisations, pooling, copies. Also what
  * surrounds kernels: layout changes and views come with the images.
  */
+#include <math.h>
+
 #include "micro.h"
 
 #define BYTES_MAX 6.4e7
@@ -30,10 +32,19 @@ static bool fits(const int64_t *p)
     return 4 * elements(p) <= BYTES_MAX;
 }
 
-/* One design of five is of a size that costs little more than the launch. */
 static bool is_small(int32_t i)
 {
-    return i % 5 == 4;
+    return wl_micro_extent(i) == WL_MICRO_SMALL;
+}
+
+static bool is_large(int32_t i)
+{
+    return wl_micro_extent(i) == WL_MICRO_LARGE;
+}
+
+static int64_t large_elements(int32_t i)
+{
+    return spread(i, 2, 2e6, BYTES_MAX / 4, 1);
 }
 
 /* A matrix of tokens: rows x features. */
@@ -43,6 +54,9 @@ static bool design_rows(int32_t i, int64_t *p)
     p[D1] = is_small(i) ? PICK(i, 2, 1, 1, 2, 8) : spread(i, 2, 1, 20000, 1);
     p[D2] = is_small(i) ? spread(i, 3, 1, 700, 1) : spread(i, 3, 32, 4096, 8);
     p[D3] = 1;
+    if (is_large(i)) {
+        p[D1] = large_elements(i) / p[D2];
+    }
     return fits(p);
 }
 
@@ -51,7 +65,11 @@ static bool design_image(int32_t i, int64_t *p)
     p[D0] = PICK(i, 7, 1, 1, 1, 4, 8);
     p[D1] = spread(i, 3, 16, 1024, 16);
     p[D2] = p[D3] = is_small(i) ? PICK(i, 2, 1, 1, 2, 4) : spread(i, 2, 4, 130, 1);
-    return fits(p);
+    if (is_large(i)) {
+        p[D0] = 8;
+        p[D2] = p[D3] = (int64_t)sqrt((double)large_elements(i) / (double)(8 * p[D1]));
+    }
+    return fits(p) && p[D2] > 0;
 }
 
 /* Heads x rows x columns of attention. */

@@ -4,13 +4,24 @@
 #define WL_ONNXRUNTIME_H
 
 #include "ort.h"
+#include "partition.h"
 
-/*
- * What profiling adds to each kernel at this thread count: a chain of trivial kernels with
- * profiling against one without. Files are made in `folder`.
+/* WL_NONE where no node of the graph has that name, or it is NULL. */
+int32_t wl_ort_find_node(const struct wl_graph *g, const char *name);
+/* Says of each kernel of a run where it belongs. */
+void wl_ort_assign(struct wl_ort_result *result, const struct wl_partition *p);
+
+struct wl_ort_costs {
+    double profile_s; /* what profiling adds to each kernel of a chain of trivial ones */
+    double view_s;    /* what a view takes */
+};
+
+/* Chains of trivial kernels with and without profiling, with and without views; files in `folder`.
  */
-wl_status wl_ort_profile_cost(struct wl_ort *o, const char *folder, int32_t threads, double *cost_s,
-                              struct wl_error *err) WL_MUST_CHECK;
+wl_status wl_ort_measure_costs(struct wl_ort *o, const char *folder, int32_t threads,
+                               struct wl_ort_costs *costs, struct wl_error *err) WL_MUST_CHECK;
+/* What profiling added to each kernel of a run: by its views, where it has some. */
+double wl_ort_profile_cost_in(const struct wl_ort_result *result, const struct wl_ort_costs *costs);
 /*
  * How fast the machine is right now: seconds of a fixed small network of convolutions and products,
  * fastest of some runs. Clocks of shared machines move by a tenth within minutes; calibrations are

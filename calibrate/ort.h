@@ -41,8 +41,10 @@ struct wl_ort_kernel {
     const char *node; /* of the file, whose result it computes; NULL where that is not known */
     double time_s, min_s, max_s;
     int32_t runs;
-    double elements; /* of its first input */
-    double columns;  /* last dimension of that */
+    double elements;  /* of its first input */
+    double columns;   /* last dimension of that */
+    int32_t subgraph; /* wl_ort_assign: that its node belongs to, or WL_NONE */
+    bool around;      /* wl_ort_assign: a layout change, a view, a node outside all subgraphs */
 };
 
 struct wl_ort_result {

@@ -38,7 +38,7 @@ struct validate {
     struct wl_ort ort;
     char folder[64];
     char version[64];
-    double profile_cost_s;
+    struct wl_ort_costs costs;
     struct wl_validation v;
 };
 
@@ -166,16 +166,6 @@ static const struct wl_option options[] = {
 /* ---- kernels ------------------------------------------------------------------------------------
  */
 
-static int32_t node_by_name(const struct wl_graph *g, const char *name)
-{
-    for (int32_t i = 0; name != NULL && i < g->node_count; i++) {
-        if (wl_str_is(g->nodes[i].name, name)) {
-            return i;
-        }
-    }
-    return WL_NONE;
-}
-
 static const char *keep(struct validate *s, const char *text)
 {
     return text == NULL ? NULL : wl_arena_strndup(&s->v.arena, text, strlen(text));
@@ -183,21 +173,21 @@ static const char *keep(struct validate *s, const char *text)
 
 /* The profile's kernels laid over the subgraphs. */
 static wl_status match_kernels(struct validate *s, const struct wl_result *r,
-                               const struct wl_ort_result *run, struct wl_validate_point *p,
+                               struct wl_ort_result *run, struct wl_validate_point *p,
                                struct wl_error *err)
 {
     const struct wl_partition *part = r->partition;
+    wl_ort_assign(run, part);
+    double cost_s = wl_ort_profile_cost_in(run, &s->costs);
     p->kernels = WL_ARRAY(&s->v.arena, struct wl_validate_kernel, part->count);
     WL_TRY_PTR(p->kernels, err);
     for (int32_t i = 0; i < run->kernel_count; i++) {
         const struct wl_ort_kernel *k = &run->kernels[i];
-        double own_s = wl_ort_without_profile(k->time_s, s->profile_cost_s);
-        int32_t node = node_by_name(part->graph, k->node);
-        int32_t own = node == WL_NONE ? WL_NONE : part->subgraph_of[node];
-        if (own == WL_NONE || strncmp(k->op, "Reorder", 7) == 0) {
+        double own_s = wl_ort_without_profile(k->time_s, cost_s);
+        if (k->subgraph == WL_NONE) {
             p->unmatched_s += own_s;
         } else {
-            p->kernels[own].measured_s += own_s;
+            p->kernels[k->subgraph].measured_s += own_s;
         }
     }
     for (int32_t i = 0; i < part->count; i++) {
@@ -244,7 +234,7 @@ static wl_status bound_dims(struct validate *s, const struct wl_graph *g, struct
 
 static bool is_node(void *user, const char *name)
 {
-    return node_by_name(user, name) != WL_NONE;
+    return wl_ort_find_node(user, name) != WL_NONE;
 }
 
 /* Times of a profile from elsewhere in place of a run. */
@@ -421,8 +411,8 @@ static wl_status one_model(struct validate *s, const char *name, struct wl_error
 static wl_status all_models(struct validate *s, char **models, int32_t count, struct wl_error *err)
 {
     if (s->runner->files) {
-        WL_TRY(wl_ort_profile_cost(&s->ort, s->folder, (int32_t)s->threads[s->thread_count - 1],
-                                   &s->profile_cost_s, err));
+        WL_TRY(wl_ort_measure_costs(&s->ort, s->folder, (int32_t)s->threads[s->thread_count - 1],
+                                    &s->costs, err));
     }
     for (int32_t i = 0; i < count; i++) {
         WL_TRY(one_model(s, models[i], err));

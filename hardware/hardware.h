@@ -286,7 +286,8 @@ struct wl_kernel_sizes {
                       the row of a softmax, the run that a copy keeps */
     double
         operands; /* further activations that it reads: a residual, the other side of an addition */
-    double bytes; /* that it reads and writes, each operand once */
+    double epilogue; /* operations on each result of a product beyond a bias, operands, a maximum */
+    double bytes;    /* that it reads and writes, each operand once */
     double cold_bytes;  /* of these: weights, what the caller feeds, memory that only it needs */
     double reuse_bytes; /* touched between two uses of those: what an inference touches in all */
 };

@@ -23,7 +23,7 @@
 
 #include "registry_priv.h"
 
-#define SIZES 9        /* groups, m, n, k, window, stride, width, operands, coldness */
+#define SIZES 10       /* groups, m, n, k, window, stride, width, operands, epilogue, coldness */
 #define NEAREST 12     /* entries that take part in one regression */
 #define RIDGE 0.35     /* weight of the prior that slopes are zero */
 #define SOFTENING 0.02 /* squared distance below which entries count alike */
@@ -57,11 +57,12 @@ static double log2_of(double v)
 
 static void features(const struct wl_kernel_sizes *s, double x[SIZES])
 {
-    const double raw[SIZES - 2] = {s->groups, s->m, s->n, s->k, s->window, s->stride, s->width};
-    for (int i = 0; i < SIZES - 2; i++) {
+    const double raw[SIZES - 3] = {s->groups, s->m, s->n, s->k, s->window, s->stride, s->width};
+    for (int i = 0; i < SIZES - 3; i++) {
         x[i] = log2_of(raw[i]);
     }
-    x[SIZES - 2] = 2 * log2_of(1 + s->operands);
+    x[SIZES - 3] = 2 * log2_of(1 + s->operands);
+    x[SIZES - 2] = 2 * log2_of(1 + s->epilogue);
     x[SIZES - 1] =
         s->bytes > 0 ? s->cold_bytes / s->bytes * log2_of(s->reuse_bytes / WARM_BYTES) : 0;
 }

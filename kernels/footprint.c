@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * kernels/footprint.c: how far away the bytes of a kernel were when it last met them. Weights and what
- * the caller feeds are used once per inference. So is memory for activations that only this kernel
- * needs: where a result raises the most that lives at once, it is written to memory that the
+ * kernels/footprint.c: how far away the bytes of a kernel were when it last met them. Weights and
+ * what the caller feeds are used once per inference. So is memory for activations that only this
+ * kernel needs: where a result raises the most that lives at once, it is written to memory that the
  * inference before touched last. Everything else reuses what a kernel just before has left.
  */
 #include "kernels_priv.h"
@@ -19,14 +19,14 @@ static double touched_bytes(const struct layout *l, const struct wl_kernels *ker
     double total = 0;
     for (int32_t i = 0; i < kernels->count; i++) {
         const struct wl_subgraph *s = &l->partition->subgraphs[i];
-        total +=
-            kernels->items[i].sizes.cold_bytes +
-            wl_kernels_bytes(l->partition->graph, l->policy, s->outputs, s->output_count);
+        total += kernels->items[i].sizes.cold_bytes +
+                 wl_kernels_bytes(l->partition->graph, l->policy, s->outputs, s->output_count);
     }
     return total;
 }
 
-static wl_status find_last_readers(struct footprint *f, struct wl_arena *arena, struct wl_error *err)
+static wl_status find_last_readers(struct footprint *f, struct wl_arena *arena,
+                                   struct wl_error *err)
 {
     const struct wl_partition *p = f->l->partition;
     f->last = WL_ARRAY(arena, int32_t, p->graph->tensor_count);
@@ -89,26 +89,12 @@ wl_status wl_kernels_footprint(const struct layout *l, struct wl_kernels *kernel
                                struct wl_arena *arena, struct wl_error *err)
 {
     struct footprint f = {.l = l};
-    kernels->touched_bytes = touched_bytes(l, kernels);
+    double total = touched_bytes(l, kernels);
     WL_TRY(find_last_readers(&f, arena, err));
     for (int32_t i = 0; i < kernels->count; i++) {
         struct wl_kernel_sizes *sizes = &kernels->items[i].sizes;
         sizes->cold_bytes += growth_bytes(&f, i);
-        sizes->reuse_bytes = sizes->cold_bytes > 0 ? kernels->touched_bytes : 0;
+        sizes->reuse_bytes = sizes->cold_bytes > 0 ? total : 0;
     }
     return WL_OK;
-}
-
-struct wl_kernel_sizes wl_kernels_view_sizes(double touched_bytes)
-{
-    return (struct wl_kernel_sizes){.groups = 1,
-                                    .m = 1,
-                                    .n = 1,
-                                    .k = 1,
-                                    .window = 1,
-                                    .stride = 1,
-                                    .width = 1,
-                                    .bytes = 1,
-                                    .cold_bytes = 1,
-                                    .reuse_bytes = touched_bytes};
 }

@@ -29,7 +29,6 @@ struct wl_kernel {
 struct wl_kernels {
     struct wl_kernel *items; /* by subgraph */
     int32_t count;
-    double touched_bytes; /* by one inference: every weight, input and result once */
 };
 
 /* Names of what surrounds kernels, as calibrations have them. */
@@ -41,9 +40,6 @@ struct wl_kernels {
                    */
 #define WL_KERNEL_DEQUANTIZE "dequantize"
 #define WL_KERNEL_CALL "call" /* what an inference costs beside its kernels */
-
-/* A view moves nothing; its code and its shapes are as far as what an inference touches. */
-struct wl_kernel_sizes wl_kernels_view_sizes(double touched_bytes);
 
 /*
  * Describes every subgraph as `rt` executes it; element sizes follow `policy`. Lies in `arena`.

@@ -60,6 +60,25 @@ static void window_sizes(const struct wl_window *w, struct wl_kernel_sizes *out)
     out->width = wl_kernels_dim(w->out[w->spatial_rank - 1], 1);
 }
 
+static double per_result(const struct wl_subgraph *s, enum wl_work_kind kind)
+{
+    double results = (double)s->repeat * elems(s->outputs, s->output_count);
+    return results > 0 ? (double)s->ops[kind] / results : 0;
+}
+
+/*
+ * Operations on each result that a product does not do in passing: libraries add a bias and
+ * operands and take a maximum (ReLU) while they store; a second bound (ReLU6) or a function is a
+ * pass of its own.
+ */
+static double epilogue(const struct wl_subgraph *s, double operands)
+{
+    double sums = per_result(s, WL_WORK_ADDMUL) - 1 - operands;
+    double bounds = per_result(s, WL_WORK_COMPARE) - 1;
+    return (sums > 0 ? sums : 0) + (bounds > 0 ? bounds : 0) + per_result(s, WL_WORK_DIVIDE) +
+           per_result(s, WL_WORK_SPECIAL);
+}
+
 static void product_sizes(const struct wl_product *x, const struct wl_subgraph *s, int32_t block,
                           struct wl_kernel_sizes *out)
 {
@@ -74,6 +93,7 @@ static void product_sizes(const struct wl_product *x, const struct wl_subgraph *
         out->n = depthwise ? out->n : round_up(out->n, block);
     }
     out->operands = s->input_count > 1 ? (double)s->input_count - 1 : 0;
+    out->epilogue = epilogue(s, out->operands);
 }
 
 /* ---- runs in memory ---------------------------------------------------------------------------
@@ -240,7 +260,7 @@ static void stream_sizes(const struct wl_graph *g, const struct wl_subgraph *s,
 }
 
 double wl_kernels_fed_bytes(const struct wl_graph *g, const struct wl_precision_policy *policy,
-                        const struct wl_subgraph *s)
+                            const struct wl_subgraph *s)
 {
     double bytes = 0;
     for (int32_t i = 0; i < s->input_count; i++) {

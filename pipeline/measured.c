@@ -175,8 +175,7 @@ wl_status wl_measured_apply(const struct wl_calibration *cal, struct wl_mappings
     int32_t replaced = 0;
     WL_TRY(wl_kernels_describe(m->partition, m->options.runtime, &m->options.policy, arena,
                                &kernels, err));
-    struct wl_kernel_sizes view = wl_kernels_view_sizes(kernels.touched_bytes);
-    o.view_s = look_up(&o, WL_KERNEL_VIEW, WL_PREC_FP32, &view, NULL);
+    o.view_s = look_up(&o, WL_KERNEL_VIEW, WL_PREC_FP32, &no_sizes, NULL);
     for (int32_t i = 0; i < m->count; i++) {
         replaced += apply_one(&o, i, &kernels.items[i]) ? 1 : 0;
     }

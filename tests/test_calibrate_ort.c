@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "onnxruntime.h"
 #include "ort.h"
 #include "wl_test.h"
 
@@ -31,6 +32,29 @@ static wl_status open_script(struct wl_ort *o, const char *text, struct wl_error
         assert_string_equal(version, "7.1");
     }
     return status;
+}
+
+/* Whatever their number, each file has its turn. */
+static void test_stride(void **state)
+{
+    (void)state;
+    for (int32_t count = 1; count < 400; count++) {
+        bool seen[400] = {false};
+        int32_t step = wl_ort_stride(count);
+        for (int32_t i = 0; i < count; i++) {
+            int32_t at = (int32_t)(((int64_t)i * step) % count);
+            assert_false(seen[at]);
+            seen[at] = true;
+        }
+    }
+}
+
+/* What is left of a profiled time: at least an eighth. */
+static void test_without_profile(void **state)
+{
+    (void)state;
+    assert_true(wl_ort_without_profile(8e-6, 1e-6) == 8e-6 - 1e-6);
+    assert_true(wl_ort_without_profile(8e-7, 1e-6) == 1e-7);
 }
 
 static void test_result(void **state)
@@ -166,10 +190,9 @@ static int drop_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_result),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_profile),
-        cmocka_unit_test(test_trace),
+        cmocka_unit_test(test_stride),  cmocka_unit_test(test_without_profile),
+        cmocka_unit_test(test_result),  cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_profile), cmocka_unit_test(test_trace),
     };
     return cmocka_run_group_tests(tests, make_folder, drop_folder);
 }

@@ -186,24 +186,99 @@ static void test_streams(void **state)
     end(&f);
 }
 
-/* A recurrence: steps, batch, gates, what comes in and the state. */
-static void test_recurrence(void **state)
+/*
+ * Memory that only one kernel needs is far. Three kernels in a row on 8 x 64 floats: the softmax
+ * meets memory first, the second one needs as much again beside it, the third takes the place of
+ * the first, whose reader has ended.
+ */
+static void test_first_touch(void **state)
 {
     (void)state;
     struct fixture f;
     begin(&f);
-    const int64_t x[] = {5, 2, 32}, w[] = {1, 64, 32}, r[] = {1, 64, 16}, bias[] = {1, 128};
-    struct wl_onnx_node *n = wl_onnx_add(
-        f.b, "LSTM",
-        (const char *[8]){wl_onnx_input(f.b, WL_ONNX_FLOAT, x, 3), wl_onnx_weight(f.b, w, 3),
-                          wl_onnx_weight(f.b, r, 3), wl_onnx_weight(f.b, bias, 2)});
-    wl_onnx_attr_int(f.b, n, "hidden_size", 16);
-    wl_onnx_output(f.b, wl_onnx_result(n));
+    const int64_t dims[] = {8, 64}, half[] = {64, 32}, perm[] = {1, 0};
+    const double whole = 4.0 * 8 * 64;
+    wl_onnx_peek(f.b);
+    const char *x = wl_onnx_input(f.b, WL_ONNX_FLOAT, dims, 2);
+    const char *y = wl_micro_unary(f.b, "Softmax", x);
+    struct wl_onnx_node *t = wl_onnx_add(f.b, "Transpose", (const char *[8]){y});
+    wl_onnx_attr_ints(f.b, t, "perm", perm, 2);
+    struct wl_onnx_node *u = wl_onnx_add(f.b, "Transpose", (const char *[8]){wl_onnx_result(t)});
+    wl_onnx_attr_ints(f.b, u, "perm", perm, 2);
+    const char *z = wl_micro_unary(f.b, "Neg", wl_onnx_result(u));
+    wl_onnx_output(f.b, wl_micro_binary(f.b, "MatMul", z, wl_onnx_weight(f.b, half, 2)));
     describe(&f);
-    const struct wl_kernel *k = named(&f, "lstm");
-    assert_true(k->sizes.groups == 5 && k->sizes.m == 2 && k->sizes.n == 64);
-    assert_true(k->sizes.k == 32 + 16);
+    double first = named(&f, "softmax")->sizes.cold_bytes; /* its input is the caller's */
+    assert_true(first == 2 * whole);
+    const struct wl_kernel *k = named(&f, "transpose");
+    assert_true(k[0].sizes.cold_bytes == whole && k[1].sizes.cold_bytes == 0);
+    assert_true(named(&f, "neg")->sizes.cold_bytes == 0);
+    /* 8 x 32 beside 8 x 64: less than the two that lived before */
+    assert_true(named(&f, "gemm")->sizes.cold_bytes == 4.0 * 64 * 32);
     end(&f);
+}
+
+/* What a product does with each result: a bias and a maximum in passing, a second bound not. */
+static void test_epilogue(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *op;
+        double least, most;
+    } cases[] = {{"Relu", 0, 0}, {"Clip", 1, 1}, {"Sigmoid", 1, 10}};
+    for (size_t i = 0; i < WL_ARRAY_LEN(cases); i++) {
+        struct fixture f;
+        begin(&f);
+        const int64_t image[] = {1, 3, 8, 8};
+        const char *y = conv(&f, wl_onnx_input(f.b, WL_ONNX_FLOAT, image, 4), 32, 3, 3, 1);
+        const char *const in[8] = {y, i == 1 ? wl_onnx_scalar(f.b, 0) : NULL,
+                                   i == 1 ? wl_onnx_scalar(f.b, 6) : NULL};
+        wl_onnx_output(f.b, wl_onnx_result(wl_onnx_add(f.b, cases[i].op, in)));
+        describe(&f);
+        assert_int_equal(f.kernels.count, 1);
+        double e = f.kernels.items[0].sizes.epilogue;
+        assert_true(e >= cases[i].least && e <= cases[i].most);
+        end(&f);
+    }
+}
+
+/* Two activations, one scaled afterwards: no weights of a product, whatever else is constant. */
+static void test_product_of_activations(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    const int64_t q[] = {1, 4, 1, 16}, k[] = {1, 4, 16, 9};
+    const char *y = wl_micro_binary(f.b, "MatMul", wl_onnx_input(f.b, WL_ONNX_FLOAT, q, 4),
+                                    wl_onnx_input(f.b, WL_ONNX_FLOAT, k, 4));
+    wl_onnx_output(f.b, wl_micro_binary(f.b, "Mul", y, wl_onnx_scalar(f.b, 0.25F)));
+    describe(&f);
+    const struct wl_kernel *product = named(&f, "matmul");
+    assert_true(product->sizes.groups == 4 && product->sizes.m == 1 && product->sizes.n == 9);
+    end(&f);
+}
+
+/* A recurrence: steps, batch, gates, what comes in and the state. */
+static void test_recurrence(void **state)
+{
+    (void)state;
+    const int64_t w[] = {1, 64, 32}, r[] = {1, 64, 16}, bias[] = {1, 128};
+    for (int64_t batch = 1; batch <= 2; batch++) {
+        struct fixture f;
+        begin(&f);
+        const int64_t x[] = {5, batch, 32};
+        struct wl_onnx_node *n = wl_onnx_add(
+            f.b, "LSTM",
+            (const char *[8]){wl_onnx_input(f.b, WL_ONNX_FLOAT, x, 3), wl_onnx_weight(f.b, w, 3),
+                              wl_onnx_weight(f.b, r, 3), wl_onnx_weight(f.b, bias, 2)});
+        wl_onnx_attr_int(f.b, n, "hidden_size", 16);
+        wl_onnx_output(f.b, wl_onnx_result(n));
+        describe(&f);
+        const struct wl_kernel *k = named(&f, "lstm");
+        assert_true(k->sizes.groups == 5 && k->sizes.m == (double)batch && k->sizes.n == 64);
+        assert_true(k->sizes.k == 32 + 16);
+        end(&f);
+    }
 }
 
 /* Every kind of the designed grid makes graphs that load, and kernels with sizes. */
@@ -250,8 +325,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_chain),          cmocka_unit_test(test_residual),
         cmocka_unit_test(test_rows_of_pixels), cmocka_unit_test(test_streams),
-        cmocka_unit_test(test_recurrence),     cmocka_unit_test(test_grid),
-        cmocka_unit_test(test_halton),
+        cmocka_unit_test(test_first_touch),    cmocka_unit_test(test_epilogue),
+        cmocka_unit_test(test_recurrence),     cmocka_unit_test(test_product_of_activations),
+        cmocka_unit_test(test_grid),           cmocka_unit_test(test_halton),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
