@@ -92,7 +92,7 @@ struct wl_level {
     bool managed;           /* scratchpad: software decides what lies there */
     int64_t weight_bytes;   /* of a scratchpad, set aside for weights on their way; 0: none */
     double activation_compression; /* of activations that cross to and from it; 1: none */
-    bool is_main;           /* device memory */
+    bool is_main;                  /* device memory */
 };
 
 #define WL_GROUPS_MAX 4

@@ -4,12 +4,14 @@
  * that serve it, bytes of operands, the events of memory levels, and the blocking of matrix
  * products.
  *
- * Blocking (wl_map_reload): a product C = A B with A M x K, B K x N through a memory of S elements.
- * If A, B or C fits, everything is read once (the fitting one stays, the others stream). Else C is
- * computed in t x t blocks, t = sqrt(S), streaming panels of A and B: A is read N/t times, B M/t
- * times. This is within a constant of the lower bound of Hong and Kung, "I/O complexity: the
- * red-blue pebble game" (1981), 2 M N K / sqrt(S). Half of a capacity is taken as usable: the other
- * half holds the panels that stream in meanwhile.
+ * Blocking (wl_map_add_blocking): a product C = A B with A M x K, B K x N through a memory of S
+ * elements. If A, B or C fits, everything is read once (the fitting one stays, the others stream).
+ * Else C is computed in tm x tn blocks, streaming panels of A and B: A is read N/tn times, B M/tm
+ * times. Caches: tm = tn = sqrt(S), within a constant of the lower bound of Hong and Kung, "I/O
+ * complexity: the red-blue pebble game" (1981), 2 M N K / sqrt(S). Scratchpads: the blocks that
+ * read the fewest bytes, tm / tn = M bytes(B) / (N bytes(A)); the same for matrices, not for
+ * convolutions, whose input is read by many results. Half of a capacity is taken as usable, the
+ * other half holds the panels that stream in meanwhile, unless the description divides the memory.
  */
 #include <math.h>
 
@@ -333,7 +335,7 @@ static void reload(const struct block_room *room, double m, double n, double k, 
     if (m * k <= elems || k * n <= room->weight_elems || m * n <= elems || !(elems > 0)) {
         return;
     }
-    double tm = wl_min_d(m, wl_max_d(1, sqrt(elems * room->aspect)));
+    double tm = wl_min_d(wl_min_d(m, elems), wl_max_d(1, sqrt(elems * room->aspect)));
     double tn = wl_min_d(n, elems / tm);
     tm = wl_min_d(m, elems / tn);
     *left = wl_max_d(1, n / tn);
@@ -422,10 +424,10 @@ void wl_map_add_blocking(const struct wl_map_ctx *c, const struct wl_block_shape
     for (int32_t l = 1; l < c->device->level_count; l++) {
         const struct wl_level *inner = &c->device->levels[l - 1];
         const struct wl_traffic *first = &compulsory[l];
-        double missing = compulsory[0].read_bytes > 0
-                             ? (first->read_bytes + first->saved_read_bytes) /
-                                   compulsory[0].read_bytes
-                             : 0;
+        double missing =
+            compulsory[0].read_bytes > 0
+                ? (first->read_bytes + first->saved_read_bytes) / compulsory[0].read_bytes
+                : 0;
         double left_saved = wl_map_saved_share(&c->device->levels[l], c->graph, sh->left);
         double right_saved = wl_map_saved_share(&c->device->levels[l], c->graph, sh->right);
         double splits = wl_max_d(1, wl_map_instances_used(inner, units) / sh->g);
@@ -443,8 +445,7 @@ void wl_map_add_blocking(const struct wl_map_ctx *c, const struct wl_block_shape
         double left_again = sh->left_bytes * wl_max_d(0, un * left - 1);
         double right_again = sh->right_bytes * wl_max_d(0, um * right - 1);
         m->traffic[l].read_bytes +=
-            missing * sh->times *
-            (left_again * (1 - left_saved) + right_again * (1 - right_saved));
+            missing * sh->times * (left_again * (1 - left_saved) + right_again * (1 - right_saved));
         m->traffic[l].saved_read_bytes +=
             missing * sh->times * (left_again * left_saved + right_again * right_saved);
         /* Every step after the first finds the operands where they fit. */
