@@ -211,6 +211,7 @@ static struct wl_level level_of(const struct wl_spec *s, const struct wl_spec_mo
                          .capacity_bytes = (int64_t)from->capacity_bytes.value,
                          .technology = tech->key,
                          .managed = from->managed,
+                         .weight_bytes = (int64_t)from->weight_bytes.value,
                          .is_main = main_memory};
     if (l.scope == WL_SCOPE_UNIT) {
         l.instances = g->count * whole(&from->instances, 1);
@@ -238,6 +239,7 @@ static struct wl_level level_of(const struct wl_spec *s, const struct wl_spec_mo
     l.unit_bandwidth_bps = fmin(l.unit_bandwidth_bps, l.bandwidth_bps);
     l.efficiency = given_or(&from->efficiency, tech->efficiency.value);
     l.latency_s = given_or(&from->latency_s, tech->latency_s.value);
+    l.activation_compression = given_or(&from->activation_compression, 1);
     l.read_pj_per_byte = given_or(&from->read_pj_per_byte, tech->read_pj_per_byte.value);
     l.write_pj_per_byte = given_or(&from->write_pj_per_byte, tech->write_pj_per_byte.value);
     return l;

@@ -90,7 +90,9 @@ struct wl_level {
     double read_pj_per_byte, write_pj_per_byte;
     const char *technology; /* "sram", "ddr5", "hbm2e" */
     bool managed;           /* scratchpad: software decides what lies there */
-    bool is_main;           /* device memory */
+    int64_t weight_bytes;   /* of a scratchpad, set aside for weights on their way; 0: none */
+    double activation_compression; /* of activations that cross to and from it; 1: none */
+    bool is_main;                  /* device memory */
 };
 
 #define WL_GROUPS_MAX 4

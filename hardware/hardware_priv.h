@@ -163,7 +163,8 @@ struct wl_spec_level {
     int scope;
     struct wl_num units_per_instance, instances, capacity_bytes, bytes_per_cycle,
         unit_bytes_per_cycle, bandwidth_bps, unit_bandwidth_bps, efficiency, latency_s,
-        read_pj_per_byte, write_pj_per_byte, bus_bits, data_rate_bps;
+        read_pj_per_byte, write_pj_per_byte, bus_bits, data_rate_bps, weight_bytes,
+        activation_compression;
     bool managed;
 };
 

@@ -227,6 +227,13 @@ static void check_level(const struct checker *c, const struct wl_spec_level *l, 
         wl_problem_add(c->p, false, at,
                        "scope cluster needs units_per_instance: how many units share one");
     }
+    bool holds = l->managed && l->weight_bytes.value < l->capacity_bytes.value;
+    if (l->weight_bytes.given && !holds) {
+        CHECK_PATH(weights, "/memory/%d/weight_bytes", i);
+        wl_problem_add(c->p, false, weights,
+                       "is set aside in a managed memory, of less than its %.0f bytes",
+                       l->capacity_bytes.value);
+    }
     if (l->bus_bits.given && l->data_rate_bps.given && l->bandwidth_bps.given) {
         double pins = l->bus_bits.value / 8 * l->data_rate_bps.value;
         if (fabs(pins / l->bandwidth_bps.value - 1) > 0.03) {

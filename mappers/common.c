@@ -4,12 +4,14 @@
  * that serve it, bytes of operands, the events of memory levels, and the blocking of matrix
  * products.
  *
- * Blocking (wl_map_reload): a product C = A B with A M x K, B K x N through a memory of S elements.
- * If A, B or C fits, everything is read once (the fitting one stays, the others stream). Else C is
- * computed in t x t blocks, t = sqrt(S), streaming panels of A and B: A is read N/t times, B M/t
- * times. This is within a constant of the lower bound of Hong and Kung, "I/O complexity: the
- * red-blue pebble game" (1981), 2 M N K / sqrt(S). Half of a capacity is taken as usable: the other
- * half holds the panels that stream in meanwhile.
+ * Blocking (wl_map_add_blocking): a product C = A B with A M x K, B K x N through a memory of S
+ * elements. If A, B or C fits, everything is read once (the fitting one stays, the others stream).
+ * Else C is computed in tm x tn blocks, streaming panels of A and B: A is read N/tn times, B M/tm
+ * times. Caches: tm = tn = sqrt(S), within a constant of the lower bound of Hong and Kung, "I/O
+ * complexity: the red-blue pebble game" (1981), 2 M N K / sqrt(S). Scratchpads: the blocks that
+ * read the fewest bytes, tm / tn = M bytes(B) / (N bytes(A)); the same for matrices, not for
+ * convolutions, whose input is read by many results. Half of a capacity is taken as usable, the
+ * other half holds the panels that stream in meanwhile, unless the description divides the memory.
  */
 #include <math.h>
 
@@ -58,8 +60,8 @@ void wl_sink_levels(struct wl_event_sink *sink, const struct wl_device *d,
         double read = traffic[l].read_bytes;
         double write = traffic[l].write_bytes;
         if (l + 1 < d->level_count) {
-            read += traffic[l + 1].write_bytes;
-            write += traffic[l + 1].read_bytes;
+            read += traffic[l + 1].write_bytes + traffic[l + 1].saved_write_bytes;
+            write += traffic[l + 1].read_bytes + traffic[l + 1].saved_read_bytes;
         }
         wl_sink_add(sink, level_event(l, false), WL_PREC_COUNT, read);
         wl_sink_add(sink, level_event(l, true), WL_PREC_COUNT, write);
@@ -316,15 +318,24 @@ double wl_map_loose_macs(const struct wl_subgraph *s)
     return loose > 0.5 ? loose : 0;
 }
 
-void wl_map_reload(double m, double n, double k, double elems, double *left, double *right)
+/* A memory as a blocked product sees it, in elements. */
+struct block_room {
+    double elems;        /* for what stays: a block of results, or the left operand */
+    double weight_elems; /* for the right operand, should it stay */
+    double aspect;       /* rows over columns of a block */
+};
+
+/* Times that the operands of M x N x K are read through a memory. */
+static void reload(const struct block_room *room, double m, double n, double k, double *left,
+                   double *right)
 {
+    double elems = room->elems;
     *left = 1;
     *right = 1;
-    if (m * k <= elems || k * n <= elems || m * n <= elems || !(elems > 0)) {
+    if (m * k <= elems || k * n <= room->weight_elems || m * n <= elems || !(elems > 0)) {
         return;
     }
-    double t = sqrt(elems);
-    double tm = wl_min_d(m, t);
+    double tm = wl_min_d(wl_min_d(m, elems), wl_max_d(1, sqrt(elems * room->aspect)));
     double tn = wl_min_d(n, elems / tm);
     tm = wl_min_d(m, elems / tn);
     *left = wl_max_d(1, n / tn);
@@ -377,13 +388,48 @@ double wl_map_memory_s(const struct wl_device *d, const struct wl_traffic *t, co
     return longest;
 }
 
+double wl_map_saved_share(const struct wl_level *l, const struct wl_graph *g, int32_t tensor)
+{
+    if (!(l->activation_compression > 1) || tensor == WL_NONE) {
+        return 0;
+    }
+    const struct wl_tensor *t = &g->tensors[tensor];
+    bool between = t->kind == WL_TENSOR_ACTIVATION && (t->flags & WL_TENSOR_IS_OUTPUT) == 0;
+    return between ? 1 - 1 / l->activation_compression : 0;
+}
+
+/*
+ * Half of a memory holds what stays, the other half what streams in, unless it is divided
+ * otherwise. Where software fills it, blocks have the shape that moves the fewest bytes.
+ */
+static struct block_room room_of(const struct wl_level *inner, const struct wl_block_shape *sh,
+                                 double capacity, double left_bytes)
+{
+    double weights = (double)inner->weight_bytes;
+    struct block_room room = {.elems = (capacity - weights) / sh->elem_bytes,
+                              .weight_elems = weights / sh->elem_bytes,
+                              .aspect = 1};
+    if (!(weights > 0)) {
+        room.elems = room.weight_elems = capacity / 2 / sh->elem_bytes;
+    }
+    if (inner->managed && left_bytes > 0 && sh->right_bytes > 0) {
+        room.aspect = sh->right_bytes * sh->m / (left_bytes * sh->n);
+    }
+    return room;
+}
+
 void wl_map_add_blocking(const struct wl_map_ctx *c, const struct wl_block_shape *sh, double units,
                          const struct wl_traffic *compulsory, struct wl_mapping *m)
 {
     for (int32_t l = 1; l < c->device->level_count; l++) {
         const struct wl_level *inner = &c->device->levels[l - 1];
+        const struct wl_traffic *first = &compulsory[l];
         double missing =
-            compulsory[0].read_bytes > 0 ? compulsory[l].read_bytes / compulsory[0].read_bytes : 0;
+            compulsory[0].read_bytes > 0
+                ? (first->read_bytes + first->saved_read_bytes) / compulsory[0].read_bytes
+                : 0;
+        double left_saved = wl_map_saved_share(&c->device->levels[l], c->graph, sh->left);
+        double right_saved = wl_map_saved_share(&c->device->levels[l], c->graph, sh->right);
         double splits = wl_max_d(1, wl_map_instances_used(inner, units) / sh->g);
         double max_um = wl_min_d(splits, sh->m);
         double max_un = wl_min_d(splits, sh->n);
@@ -394,10 +440,14 @@ void wl_map_add_blocking(const struct wl_map_ctx *c, const struct wl_block_shape
         double right = 1;
         bool many = inner->scope == WL_SCOPE_DEVICE && inner->instances > 1;
         double capacity = (double)inner->capacity_bytes * (many ? inner->instances : 1);
-        wl_map_reload(sh->m / um, sh->n / un, sh->k, capacity / 2 / sh->elem_bytes, &left, &right);
-        m->traffic[l].read_bytes += missing * sh->times *
-                                    (sh->left_bytes * wl_max_d(0, un * left - 1) +
-                                     sh->right_bytes * wl_max_d(0, um * right - 1));
+        struct block_room room = room_of(inner, sh, capacity, sh->left_bytes * (1 - left_saved));
+        reload(&room, sh->m / um, sh->n / un, sh->k, &left, &right);
+        double left_again = sh->left_bytes * wl_max_d(0, un * left - 1);
+        double right_again = sh->right_bytes * wl_max_d(0, um * right - 1);
+        m->traffic[l].read_bytes +=
+            missing * sh->times * (left_again * (1 - left_saved) + right_again * (1 - right_saved));
+        m->traffic[l].saved_read_bytes +=
+            missing * sh->times * (left_again * left_saved + right_again * right_saved);
         /* Every step after the first finds the operands where they fit. */
         double operands = (sh->left_bytes + sh->right_bytes) / wl_max_d(1, um * un);
         if (sh->steps > 1 && operands > capacity) {

@@ -194,6 +194,8 @@ static void map_products(struct cpu_job *j, int32_t units, bool final)
                                            .m = (double)shape.m,
                                            .n = (double)shape.n,
                                            .k = (double)shape.k,
+                                           .left = run.product.left,
+                                           .right = run.product.right,
                                            .left_bytes = shape.left_bytes,
                                            .right_bytes = shape.right_bytes,
                                            .elem_bytes = shape.elem_bytes,

@@ -88,6 +88,8 @@ static void map_product(struct gpu_job *j, const struct wl_run *run)
                                    .m = (double)sh.m,
                                    .n = (double)sh.n,
                                    .k = (double)sh.k,
+                                   .left = run->product.left,
+                                   .right = run->product.right,
                                    .left_bytes = sh.left_bytes,
                                    .right_bytes = sh.right_bytes,
                                    .elem_bytes = plan.elem_bytes,

@@ -28,10 +28,13 @@ struct wl_map_options {
     bool no_events; /* leave the energy ledger out: what it costs is a difference (bench/) */
 };
 
-/* Traffic at one memory level: bytes that leave it towards the units, and bytes written into it. */
+/* Traffic at one memory level: bytes that leave it towards the units, and bytes written into it, as
+   they cross. Where activations are compressed, their other side has `saved` bytes more. */
 struct wl_traffic {
     double read_bytes;
     double write_bytes;
+    double saved_read_bytes;
+    double saved_write_bytes;
 };
 
 /* `count` events of a kind, at a precision (any value where the event is not by precision). */

@@ -164,12 +164,6 @@ void wl_map_use_pipe(struct wl_mapping *m, int32_t pipe, double cycles, double e
 void wl_map_finish_pipes(struct wl_mapping *m);
 
 /*
- * How often operands are read through a memory of `elems` elements when an M x N x K product is
- * blocked for it: both once when an operand or the result fits, else square blocks.
- */
-void wl_map_reload(double m, double n, double k, double elems, double *left, double *right);
-
-/*
  * Product `i` of a subgraph as it is executed: of a recurrent subgraph those that depend on the
  * step before run once per step (ops/ lists them with the steps in G). `times` is executions times
  * steps; the operands are read `times` times, `steps` of them without anything else between.
@@ -180,9 +174,13 @@ struct wl_run {
 };
 struct wl_run wl_map_run_of(const struct wl_subgraph *s, int32_t i);
 
+/* Share of a tensor's bytes that compression keeps from crossing to and from a level. */
+double wl_map_saved_share(const struct wl_level *l, const struct wl_graph *g, int32_t tensor);
+
 /* A product for wl_map_add_blocking, one execution. */
 struct wl_block_shape {
     double g, m, n, k;
+    int32_t left, right;            /* tensors, or WL_NONE */
     double left_bytes, right_bytes; /* operands that come from memory */
     double elem_bytes;
     double times, steps; /* as in wl_run */

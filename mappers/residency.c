@@ -128,12 +128,15 @@ static void miss_shares(const struct walk *w, double distance, bool weight, doub
     missed[last] = 0;
 }
 
-static void add_read(const struct walk *w, int32_t subgraph, double bytes, const double *missed)
+static void add_read(const struct walk *w, int32_t subgraph, int32_t tensor, double bytes,
+                     const double *missed)
 {
     struct wl_traffic *t = &w->out->traffic[(int64_t)subgraph * w->out->level_count];
     t[0].read_bytes += bytes;
     for (int32_t l = 1; l < w->out->level_count; l++) {
-        t[l].read_bytes += bytes * missed[l - 1];
+        double saved = wl_map_saved_share(&w->d->levels[l], w->p->graph, tensor);
+        t[l].read_bytes += bytes * missed[l - 1] * (1 - saved);
+        t[l].saved_read_bytes += bytes * missed[l - 1] * saved;
     }
 }
 
@@ -155,14 +158,14 @@ static void read_operand(struct walk *w, const struct wl_subgraph *s, const stru
     double bytes = operand_bytes(w, pl, o);
     miss_shares(w, distance, pl->weight, missed);
     if (w->counting) {
-        add_read(w, s->id, bytes, missed);
+        add_read(w, s->id, o->tensor, bytes, missed);
         for (int32_t l = 0; l < w->d->level_count; l++) {
             pl->missed[l] = wl_max_d(pl->missed[l], missed[l]);
         }
         if (s->repeat > 1) {
             double again[WL_LEVELS_MAX];
             miss_shares(w, partial ? HUGE_VAL : loop_bytes, pl->weight, again);
-            add_read(w, s->id, bytes * (double)(s->repeat - 1), again);
+            add_read(w, s->id, o->tensor, bytes * (double)(s->repeat - 1), again);
         }
     }
     pl->reads_left--;
@@ -223,7 +226,10 @@ static void count_writes(struct walk *w)
             bool far = pl->output || pl->reads == 0 || pl->producer != s->id;
             t[0].write_bytes += bytes;
             for (int32_t l = 1; l < w->out->level_count; l++) {
-                t[l].write_bytes += bytes * (far ? 1 : pl->missed[l - 1]);
+                double crossing = bytes * (far ? 1 : pl->missed[l - 1]);
+                double saved = wl_map_saved_share(&w->d->levels[l], w->p->graph, o->tensor);
+                t[l].write_bytes += crossing * (1 - saved);
+                t[l].saved_write_bytes += crossing * saved;
             }
         }
     }

@@ -200,6 +200,8 @@ static void map_product(struct tpu_job *j, const struct wl_run *run)
                                    .m = (double)p->m,
                                    .n = (double)p->n,
                                    .k = (double)p->k,
+                                   .left = p->left,
+                                   .right = p->right,
                                    .left_bytes = left,
                                    .right_bytes = right,
                                    .elem_bytes = elem,
