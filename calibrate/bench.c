@@ -3,7 +3,6 @@
  * calibrate/bench.c: rows as they come in, the partial file that an interrupted run leaves, and the
  * calibration file in the end. One line of the partial file is one entry of the calibration file.
  */
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "json_read.h"
 
 /* Reuse distances that are taken for the same. */
 #define SAME_REUSE 0.5
@@ -191,34 +191,25 @@ void wl_bench_times(double *times_s, int32_t count, struct wl_bench_row *row)
 /* ---- the partial file --------------------------------------------------------------------------
  */
 
-static double number(const cJSON *o, const char *key, double otherwise)
-{
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(o, key);
-    return cJSON_IsNumber(item) ? item->valuedouble : otherwise;
-}
-
-static const char *text(const cJSON *o, const char *key)
-{
-    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, key));
-}
-
 /* A line that was cut off when the run ended is left out. */
 static wl_status read_row(struct wl_bench *b, const char *line, struct wl_error *err)
 {
     cJSON *o = cJSON_Parse(line);
-    const char *operation = text(o, "operation"), *precision = text(o, "precision");
+    const char *operation = wl_json_read_text(o, "operation"),
+               *precision = wl_json_read_text(o, "precision");
     wl_status status = WL_OK;
     if (operation != NULL && precision != NULL) {
         struct wl_bench_row r = {.operation = operation,
                                  .precision = wl_precision_find(precision),
-                                 .threads = (int32_t)number(o, "threads", 1),
-                                 .time_s = number(o, "time_s", 0),
-                                 .min_s = number(o, "min_s", 0),
-                                 .max_s = number(o, "max_s", 0),
-                                 .runs = (int32_t)number(o, "runs", 0),
-                                 .reason = text(o, "reason")};
+                                 .threads = (int32_t)wl_json_read_number(o, "threads", 1),
+                                 .time_s = wl_json_read_number(o, "time_s", 0),
+                                 .min_s = wl_json_read_number(o, "min_s", 0),
+                                 .max_s = wl_json_read_number(o, "max_s", 0),
+                                 .runs = (int32_t)wl_json_read_number(o, "runs", 0),
+                                 .reason = wl_json_read_text(o, "reason")};
         for (size_t i = 0; i < WL_ARRAY_LEN(size_keys); i++) {
-            *size_at(&r.sizes, i) = number(o, size_keys[i].key, size_keys[i].otherwise);
+            *size_at(&r.sizes, i) =
+                wl_json_read_number(o, size_keys[i].key, size_keys[i].otherwise);
         }
         status = keep(b, &r, err);
     }

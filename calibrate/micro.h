@@ -31,7 +31,7 @@ const struct wl_micro_kind *wl_micro_kind_at(int32_t i);
 double wl_micro_halton(int32_t i, int32_t base);
 
 /*
- * Designs of an unusual size: one of five costs little more than its launch, one of seven meets
+ * Designs of an unusual size: one of five costs little more than its launch, one of nine meets
  * main memory, as a batch of images or of sequences does.
  */
 enum wl_micro_extent { WL_MICRO_USUAL, WL_MICRO_SMALL, WL_MICRO_LARGE };

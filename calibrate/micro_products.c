@@ -8,9 +8,9 @@
 
 #include "micro.h"
 
-#define MACS_MAX 1.5e9
+#define MACS_MAX 1.2e9
 #define BYTES_MAX 6.4e7
-#define IMAGE_BYTES_MAX 1.3e8
+#define IMAGE_BYTES_MAX 1.1e8
 
 double wl_micro_halton(int32_t i, int32_t base)
 {
@@ -41,7 +41,7 @@ enum wl_micro_extent wl_micro_extent(int32_t i)
     /* multiples of the golden section: as even as Halton's sequences, and related to none */
     double place = fmod(0.6180339887498949 * (i + 1), 1);
     return place < 1.0 / 5             ? WL_MICRO_SMALL
-           : place < 1.0 / 5 + 1.0 / 7 ? WL_MICRO_LARGE
+           : place < 1.0 / 5 + 1.0 / 9 ? WL_MICRO_LARGE
                                        : WL_MICRO_USUAL;
 }
 

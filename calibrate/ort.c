@@ -2,7 +2,6 @@
 /* calibrate/ort.c: the script behind two pipes, one JSON line each way per model. */
 #include "ort.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <signal.h>
 #include <spawn.h>
@@ -10,6 +9,8 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "json_read.h"
 
 extern char **environ;
 
@@ -88,17 +89,6 @@ static cJSON *read_line(struct wl_ort *o)
     return json;
 }
 
-static const char *text(const cJSON *o, const char *key)
-{
-    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, key));
-}
-
-static double number(const cJSON *o, const char *key)
-{
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(o, key);
-    return cJSON_IsNumber(item) ? item->valuedouble : 0;
-}
-
 wl_status wl_ort_open(struct wl_ort *o, const char *interpreter, const char *tools,
                       const char *script, const char *node_modules, char *version,
                       size_t version_size, struct wl_error *err)
@@ -115,8 +105,8 @@ wl_status wl_ort_open(struct wl_ort *o, const char *interpreter, const char *too
     (void)signal(SIGPIPE, SIG_IGN); /* an end of the script is an error of the next run */
     WL_TRY(start(o, interpreter, err));
     cJSON *hello = read_line(o);
-    const char *found = text(hello, "version");
-    const char *problem = text(hello, "error");
+    const char *found = wl_json_read_text(hello, "version");
+    const char *problem = wl_json_read_text(hello, "error");
     wl_status status = WL_OK;
     if (found == NULL) {
         status = wl_fail(err, WL_ERR_UNSUPPORTED, o->script, "%s",
@@ -181,13 +171,13 @@ static wl_status read_kernels(const cJSON *nodes, struct wl_arena *arena, struct
     cJSON_ArrayForEach(node, nodes)
     {
         struct wl_ort_kernel *k = &out->kernels[out->kernel_count++];
-        *k = (struct wl_ort_kernel){.name = keep(arena, text(node, "name")),
-                                    .op = keep(arena, text(node, "op")),
-                                    .node = keep(arena, text(node, "node")),
-                                    .time_s = number(node, "time_s"),
-                                    .min_s = number(node, "min_s"),
-                                    .max_s = number(node, "max_s"),
-                                    .runs = (int32_t)number(node, "runs")};
+        *k = (struct wl_ort_kernel){.name = keep(arena, wl_json_read_text(node, "name")),
+                                    .op = keep(arena, wl_json_read_text(node, "op")),
+                                    .node = keep(arena, wl_json_read_text(node, "node")),
+                                    .time_s = wl_json_read_number(node, "time_s", 0),
+                                    .min_s = wl_json_read_number(node, "min_s", 0),
+                                    .max_s = wl_json_read_number(node, "max_s", 0),
+                                    .runs = (int32_t)wl_json_read_number(node, "runs", 0)};
         WL_TRY_PTR(k->name, err);
         WL_TRY_PTR(k->op, err);
         read_shape(node, k);
@@ -199,8 +189,8 @@ static wl_status read_result(const cJSON *r, const char *model, struct wl_arena 
                              struct wl_ort_result *out, struct wl_error *err)
 {
     const cJSON *walls = cJSON_GetObjectItemCaseSensitive(r, "wall_s");
-    const char *problem = text(r, "error");
-    *out = (struct wl_ort_result){.version = keep(arena, text(r, "version"))};
+    const char *problem = wl_json_read_text(r, "error");
+    *out = (struct wl_ort_result){.version = keep(arena, wl_json_read_text(r, "version"))};
     if (problem != NULL) {
         return wl_fail(err, WL_ERR_UNSUPPORTED, model, "%s", problem);
     }

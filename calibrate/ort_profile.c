@@ -4,29 +4,24 @@
  * results are: per kernel the mean of the middle half of its runs, per inference the whole. Kernels
  * are traced to nodes of the file by name alone: the optimizer's endings are taken off.
  */
-#include <cjson/cJSON.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "json_read.h"
 #include "ort.h"
 
 #define KERNEL_END "_kernel_time"
 
-static const char *text(const cJSON *o, const char *key)
-{
-    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, key));
-}
-
 static double seconds(const cJSON *event)
 {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(event, "dur");
-    return cJSON_IsNumber(item) ? item->valuedouble * 1e-6 : 0;
+    return 1e-6 * wl_json_read_number(event, "dur", 0);
 }
 
 static size_t kernel_name_len(const cJSON *event)
 {
-    const char *category = text(event, "cat"), *name = text(event, "name");
+    const char *category = wl_json_read_text(event, "cat"),
+               *name = wl_json_read_text(event, "name");
     size_t end = strlen(KERNEL_END), len = name == NULL ? 0 : strlen(name);
     bool kernel = category != NULL && strcmp(category, "Node") == 0 && len > end &&
                   strcmp(name + len - end, KERNEL_END) == 0;
@@ -90,14 +85,14 @@ static wl_status read_kernel(const cJSON *first, struct wl_arena *arena, double 
                              struct wl_ort_kernel *out, struct wl_error *err)
 {
     size_t len = kernel_name_len(first);
-    const char *name = text(first, "name");
+    const char *name = wl_json_read_text(first, "name");
     int32_t count = 0;
     for (const cJSON *e = first; e != NULL; e = e->next) {
-        if (kernel_name_len(e) == len && strncmp(text(e, "name"), name, len) == 0) {
+        if (kernel_name_len(e) == len && strncmp(wl_json_read_text(e, "name"), name, len) == 0) {
             times[count++] = seconds(e);
         }
     }
-    const char *op = text(cJSON_GetObjectItemCaseSensitive(first, "args"), "op_name");
+    const char *op = wl_json_read_text(cJSON_GetObjectItemCaseSensitive(first, "args"), "op_name");
     *out = (struct wl_ort_kernel){
         .name = wl_arena_strndup(arena, name, len),
         .op = wl_arena_strndup(arena, op == NULL ? "" : op, op == NULL ? 0 : strlen(op)),
@@ -114,7 +109,7 @@ static bool seen(const struct wl_ort_result *r, const cJSON *event, size_t len)
 {
     for (int32_t i = 0; i < r->kernel_count; i++) {
         const char *name = r->kernels[i].name;
-        if (strlen(name) == len && strncmp(name, text(event, "name"), len) == 0) {
+        if (strlen(name) == len && strncmp(name, wl_json_read_text(event, "name"), len) == 0) {
             return true;
         }
     }
@@ -133,7 +128,7 @@ static wl_status read_events(const cJSON *events, struct wl_arena *arena, struct
     WL_TRY_PTR(out->wall_s, err);
     for (const cJSON *e = events->child; e != NULL; e = e->next) {
         size_t len = kernel_name_len(e);
-        const char *name = text(e, "name");
+        const char *name = wl_json_read_text(e, "name");
         if (name != NULL && strcmp(name, "model_run") == 0) {
             out->wall_s[out->wall_count++] = seconds(e);
         } else if (len > 0 && !seen(out, e, len)) {

@@ -106,6 +106,11 @@ const char *wl_cli_tools_dir(struct wl_arena *arena);
 wl_status wl_cli_output(const char *path, const struct wl_buf *text,
                         struct wl_error *err) WL_MUST_CHECK;
 
+/* Numbers in [min, max] between commas, at most `room`; USAGE names the option. */
+wl_status wl_cli_parse_ints(const char *option, const char *text, int64_t min, int64_t max,
+                            int64_t *out, int32_t room, int32_t *count,
+                            struct wl_error *err) WL_MUST_CHECK;
+
 /* A whole number in [min, max] from an option's text; USAGE names the option. */
 wl_status wl_cli_parse_int(const char *option, const char *text, int64_t min, int64_t max,
                            int64_t *out, struct wl_error *err) WL_MUST_CHECK;

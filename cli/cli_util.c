@@ -207,3 +207,21 @@ wl_status wl_cli_parse_int(const char *option, const char *text, int64_t min, in
     *out = v;
     return WL_OK;
 }
+
+wl_status wl_cli_parse_ints(const char *option, const char *text, int64_t min, int64_t max,
+                            int64_t *out, int32_t room, int32_t *count, struct wl_error *err)
+{
+    *count = 0;
+    for (const char *s = text; *s != '\0';) {
+        char one[24];
+        size_t len = strcspn(s, ",");
+        (void)snprintf(one, sizeof(one), "%.*s", (int)(len < 23 ? len : 23), s);
+        if (*count == room) {
+            return wl_fail(err, WL_ERR_USAGE, option, "has more than %d values; fewer would do",
+                           (int)room);
+        }
+        WL_TRY(wl_cli_parse_int(option, one, min, max, &out[(*count)++], err));
+        s += len + (s[len] == ',' ? 1 : 0);
+    }
+    return WL_OK;
+}

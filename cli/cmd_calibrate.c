@@ -40,21 +40,15 @@ static wl_status set_framework(void *target, const char *value, struct wl_error 
 static wl_status set_threads(void *target, const char *value, struct wl_error *err)
 {
     struct calibrate *c = target;
-    c->bench.thread_count = 0;
-    for (const char *s = value; *s != '\0';) {
-        int64_t n = 0;
-        char one[16];
-        size_t len = strcspn(s, ",");
-        (void)snprintf(one, sizeof(one), "%.*s", (int)(len < 15 ? len : 15), s);
-        WL_TRY(wl_cli_parse_int("--threads", one, 1, 1024, &n, err));
-        bool ascending = c->bench.thread_count == 0 || n > c->threads[c->bench.thread_count - 1];
-        if (!ascending || c->bench.thread_count == THREADS_MAX) {
+    int64_t counts[THREADS_MAX];
+    WL_TRY(wl_cli_parse_ints("--threads", value, 1, 1024, counts, THREADS_MAX,
+                             &c->bench.thread_count, err));
+    for (int32_t i = 0; i < c->bench.thread_count; i++) {
+        if (i > 0 && counts[i] <= counts[i - 1]) {
             return wl_fail(err, WL_ERR_USAGE, "--threads",
-                           "\"%.40s\" is no ascending list of at most %d; for example 1,2,4", value,
-                           THREADS_MAX);
+                           "\"%.40s\" is no ascending list; for example 1,2,4", value);
         }
-        c->threads[c->bench.thread_count++] = (int32_t)n;
-        s += len + (s[len] == ',' ? 1 : 0);
+        c->threads[i] = (int32_t)counts[i];
     }
     return WL_OK;
 }

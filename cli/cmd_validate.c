@@ -13,6 +13,7 @@
 #include "validate_cli.h"
 #include "zoo.h"
 
+#define NUMBER_MAX 1000000
 #define LIST_MAX 8
 
 /* What can be run from here, and what predicts it. */
@@ -50,32 +51,16 @@ static struct validate *self(void *target)
 /* ---- options -----------------------------------------------------------------------------------
  */
 
-static wl_status set_list(const char *option, const char *value, int64_t out[LIST_MAX],
-                          int32_t *count, struct wl_error *err)
-{
-    *count = 0;
-    for (const char *s = value; *s != '\0';) {
-        char one[24];
-        size_t len = strcspn(s, ",");
-        (void)snprintf(one, sizeof(one), "%.*s", (int)(len < 23 ? len : 23), s);
-        if (*count == LIST_MAX) {
-            return wl_fail(err, WL_ERR_USAGE, option, "has more than %d values; fewer would do",
-                           LIST_MAX);
-        }
-        WL_TRY(wl_cli_parse_int(option, one, 1, 1000000, &out[(*count)++], err));
-        s += len + (s[len] == ',' ? 1 : 0);
-    }
-    return WL_OK;
-}
-
 static wl_status set_batch(void *t, const char *value, struct wl_error *err)
 {
-    return set_list("--batch", value, self(t)->batches, &self(t)->batch_count, err);
+    return wl_cli_parse_ints("--batch", value, 1, NUMBER_MAX, self(t)->batches, LIST_MAX,
+                             &self(t)->batch_count, err);
 }
 
 static wl_status set_threads(void *t, const char *value, struct wl_error *err)
 {
-    return set_list("--threads", value, self(t)->threads, &self(t)->thread_count, err);
+    return wl_cli_parse_ints("--threads", value, 1, NUMBER_MAX, self(t)->threads, LIST_MAX,
+                             &self(t)->thread_count, err);
 }
 
 static wl_status set_hw(void *t, const char *value, struct wl_error *err)

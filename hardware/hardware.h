@@ -273,6 +273,9 @@ wl_status wl_registry_list(struct wl_registry *r, struct wl_registry_entry **ent
 
 enum wl_statistic { WL_STAT_MEDIAN, WL_STAT_MEAN, WL_STAT_MIN };
 
+#define WL_WARM_BYTES 1e6 /* touched since, up to which bytes are near: a private cache has them   \
+                           */
+
 /*
  * What decides how long a kernel takes, beside what it does. A size that a kernel does not have is
  * 1
@@ -290,8 +293,8 @@ struct wl_kernel_sizes {
         operands; /* further activations that it reads: a residual, the other side of an addition */
     double epilogue; /* operations on each result of a product beyond a bias, operands, a maximum */
     double bytes;    /* that it reads and writes, each operand once */
-    double cold_bytes;  /* of these: weights, what the caller feeds, memory that only it needs */
-    double reuse_bytes; /* touched between two uses of those: what an inference touches in all */
+    double cold_bytes;  /* of these: further away than WL_WARM_BYTES */
+    double reuse_bytes; /* touched since those were last used, geometric mean */
 };
 
 /* One measured operation at one size and precision, or the reason why it did not run. */

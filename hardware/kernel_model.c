@@ -11,8 +11,8 @@
  * sizes as log2 (locally weighted regression: Cleveland, 1979), slopes held small by a ridge, so
  *             that it falls back to a weighted mean where entries are few.
  *
- * Coldness is the share of bytes that come from far (weights, inputs of the model) x log2 of the
- * bytes touched since they were last used: whether a cache still holds them.
+ * Coldness is the share of bytes that come from far x log2 of the bytes touched since they were
+ * last used: whether a cache still holds them.
  *
  * So a size that was measured comes back nearly as measured, one between is interpolated log-log,
  * and one far outside keeps the rate of the edge. Thread counts are interpolated in the same
@@ -27,7 +27,6 @@
 #define NEAREST 12     /* entries that take part in one regression */
 #define RIDGE 0.35     /* weight of the prior that slopes are zero */
 #define SOFTENING 0.02 /* squared distance below which entries count alike */
-#define WARM_BYTES 1e6 /* reuse distance up to which weights stay near */
 #define MARGIN 0.15    /* how far a regression may leave the range of the entries it rests on */
 
 struct point {
@@ -64,7 +63,7 @@ static void features(const struct wl_kernel_sizes *s, double x[SIZES])
     x[SIZES - 3] = 2 * log2_of(1 + s->operands);
     x[SIZES - 2] = 2 * log2_of(1 + s->epilogue);
     x[SIZES - 1] =
-        s->bytes > 0 ? s->cold_bytes / s->bytes * log2_of(s->reuse_bytes / WARM_BYTES) : 0;
+        s->bytes > 0 ? s->cold_bytes / s->bytes * log2_of(s->reuse_bytes / WL_WARM_BYTES) : 0;
 }
 
 static double ops_of(const struct wl_kernel_sizes *s)

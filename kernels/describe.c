@@ -44,6 +44,8 @@ static void name_conv(struct namer *n, const struct wl_product *x, bool blocked,
                                 : "conv_blocked");
     } else if (w->groups > 1) {
         name_add(n, "conv_grouped");
+    } else if (w->spatial_rank != 2) {
+        name_add(n, w->spatial_rank == 1 ? "conv_1d" : "conv_3d");
     }
     name_add(n, "conv");
     name_add(n, "gemm");
@@ -150,9 +152,6 @@ static wl_status describe_one(struct layout *l, struct wl_kernel *items, int32_t
         wl_kernels_place(l, items, i);
     }
     own->sizes = wl_kernels_sizes(l->partition, l->policy, s, own->blocked ? l->block : 1);
-    if (wl_kernels_reads_plain(l, own, s)) {
-        own->sizes.cold_bytes += wl_kernels_fed_bytes(l->partition->graph, l->policy, s);
-    }
     own->dequantized_elems = dequantized_elems(l->partition, s, x);
     if (x != NULL) {
         name_product(&n, l, s, x, own->blocked);

@@ -24,11 +24,11 @@ void wl_kernels_place(struct layout *l, struct wl_kernel *items, int32_t i);
 bool wl_kernels_reads_plain(const struct layout *l, const struct wl_kernel *own,
                             const struct wl_subgraph *s);
 
-/* Sizes of a subgraph's kernel (sizes.c); of the cold bytes the weights. */
+/* Sizes of a subgraph's kernel (sizes.c) without how far its bytes are. */
 struct wl_kernel_sizes wl_kernels_sizes(const struct wl_partition *p,
                                         const struct wl_precision_policy *policy,
                                         const struct wl_subgraph *s, int32_t block);
-/* Adds to the cold bytes of every kernel, and fills how far those are (footprint.c). */
+/* Fills the cold bytes of every kernel, and how far those are (footprint.c). */
 wl_status wl_kernels_footprint(const struct layout *l, struct wl_kernels *kernels,
                                struct wl_arena *arena, struct wl_error *err);
 /* What the caller feeds: nobody wrote it a moment ago. */

@@ -305,6 +305,5 @@ struct wl_kernel_sizes wl_kernels_sizes(const struct wl_partition *p,
     double weight_bytes = wl_kernels_bytes(g, policy, s->weights, s->weight_count);
     out.bytes = wl_kernels_bytes(g, policy, s->inputs, s->input_count) +
                 wl_kernels_bytes(g, policy, s->outputs, s->output_count) + weight_bytes;
-    out.cold_bytes = weight_bytes;
     return out;
 }

@@ -22,17 +22,17 @@ static const char *runtime_of(const char *framework)
     return "generic"; /* numpy, OpenBLAS, oneDNN: libraries, not runtimes of graphs */
 }
 
-static wl_status choose_calibration(struct wl_registry *registry, const struct wl_spec *spec,
-                                    const struct wl_request *req, struct wl_target *out,
-                                    struct wl_error *err)
+/* `hw` is what the user wrote: an id, or the path of a specification outside the registry. */
+static wl_status choose_calibration(struct wl_registry *registry, const char *hw,
+                                    const struct wl_spec *spec, const struct wl_request *req,
+                                    struct wl_target *out, struct wl_error *err)
 {
     bool named = req->calibration != NULL;
     if (named && strcmp(req->calibration, "none") == 0) {
         return WL_OK;
     }
     const char *mode = named ? req->power_mode : out->device.power_mode;
-    WL_TRY(wl_calibration_select(registry, wl_spec_id(spec), req->calibration, mode,
-                                 &out->calibration, err));
+    WL_TRY(wl_calibration_select(registry, hw, req->calibration, mode, &out->calibration, err));
     if (out->calibration == NULL) {
         return WL_OK;
     }
@@ -55,7 +55,7 @@ wl_status wl_target_resolve(struct wl_registry *registry, const char *hw,
     memset(out, 0, sizeof(*out));
     WL_TRY(wl_registry_load(registry, hw, &spec, err));
     WL_TRY(wl_spec_device(spec, req->power_mode, &out->device, err));
-    WL_TRY(choose_calibration(registry, spec, req, out, err));
+    WL_TRY(choose_calibration(registry, hw, spec, req, out, err));
     const char *runtime = req->runtime != NULL       ? req->runtime
                           : out->calibration != NULL ? runtime_of(out->calibration->framework)
                                                      : "generic";

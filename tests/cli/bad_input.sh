@@ -60,6 +60,10 @@ expect 1 'wattline: */spec.json*: *' analyze resnet18 --hw "$work/spec.json"
 sed 's/"class": *"cpu"/"class": 7/' "$WL_SOURCE_DIR/registry/cpu/intel_xeon_8490h/spec.json" >"$work/spec.json"
 expect 1 'wattline: *class*: *' analyze resnet18 --hw "$work/spec.json"
 
+# a spec.json of one's own, which the registry does not know
+sed 's/"id": *"intel_xeon_8490h"/"id": "own_part"/' "$WL_SOURCE_DIR/registry/cpu/intel_xeon_8490h/spec.json" >"$work/spec.json"
+expect 0 - analyze resnet18 --hw "$work/spec.json"
+
 # and what is right stays quiet
 expect 0 - analyze resnet18 "${hw[@]}"
 expect 0 - analyze resnet18 "${hw[@]}" --format json
