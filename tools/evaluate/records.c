@@ -47,7 +47,7 @@ static const struct runtime_alias runtime_models[] = {
 /* First words of a record's runtime -> profile. */
 static const struct alias runtime_names[] = {
     {"ncnn", "ncnn"}, {"MNN", "mnn"}, {"OpenVINO", "openvino"}, {"TFLite", "tflite"},
-    {"ArmNN", "tflite"}, {"FasterTransformer", "fastertransformer"}, {"TensorRT", "tensorrt"}, {"Jetpack", "tensorrt"}, {"JetPack", "tensorrt"},
+    {"ArmNN", "armnn"}, {"FasterTransformer", "fastertransformer"}, {"TensorRT", "tensorrt"}, {"Jetpack", "tensorrt"}, {"JetPack", "tensorrt"},
     {"23.02", "tensorrt"}, {"ONNX Runtime", "onnxruntime"}, {"Edge TPU", "tflite"},
     {"PyTorch 2.4.0 torch.compile", "pytorch-compile"}, {"PyTorch 2.9.1", "pytorch-compile"},
     {"PyTorch 2.1 torch.compile", "pytorch-compile"}, {"PyTorch (NGC) TorchScript", "pytorch-compile"},
