@@ -436,6 +436,7 @@ struct wl_runtime {
     const char *blocked_kernels; /* patterns that keep blocks; NULL: as ONNX Runtime does */
     bool flash_attention;
     bool im2col;              /* convolutions materialise the patch matrix */
+    bool spins;               /* waiting threads of CPUs spin while an operator is launched */
     const char *equal_shares; /* vector pipes, separated by blanks, on whose cores every thread gets
                                  an equal part of a product; NULL: none */
     bool graph_launch;        /* launches are batched (CUDA graphs, engines) */

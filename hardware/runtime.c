@@ -14,7 +14,7 @@ struct runtime_file {
     struct wl_provenance prov;
     struct wl_num schema_version, winograd_tile, channel_block;
     const char *name, *title, *fusion, *notes, *blocked_kernels, *equal_shares;
-    bool flash_attention, im2col, graph_launch;
+    bool flash_attention, im2col, graph_launch, spins;
     struct wl_list dispatch_s, gemm_efficiency, vector_efficiency, integer_efficiency, unit_loss;
     struct wl_list matrix_efficiency, convolution_efficiency, depthwise_efficiency, row_efficiency;
     struct wl_list memory_efficiency, worker_s, call_s, dispatch_slots;
@@ -34,6 +34,7 @@ static const struct wl_field runtime_fields[] = {
     {"blocked_kernels",  WL_F_STRING,  false, NULL,    1, 400,  AT(blocked_kernels), NULL, NULL, "with channel_block: patterns, separated by blanks, that keep such blocks beside all convolutions (absent: as ONNX Runtime does)"},
     {"flash_attention",  WL_F_BOOL,    true,  NULL,    0, 0,    AT(flash_attention), NULL, NULL, "attention without writing the score matrix"},
     {"im2col",           WL_F_BOOL,    true,  NULL,    0, 0,    AT(im2col), NULL, NULL, "convolutions write out the patch matrix"},
+    {"spins",            WL_F_BOOL,    false, NULL,    0, 0,    AT(spins), NULL, NULL, "threads without work spin while one core launches an operator (dispatch_slots): energy, not time"},
     {"equal_shares",     WL_F_STRING,  false, NULL,    1, 100,  AT(equal_shares), NULL, NULL, "vector pipes, separated by blanks, on whose cores the runtime gives every thread one equal part of a product: on parts with two kinds of cores the slower kind ends last"},
     {"graph_launch",     WL_F_BOOL,    true,  NULL,    0, 0,    AT(graph_launch), NULL, NULL, "launches are recorded and replayed together"},
     {"gemm_efficiency",  WL_F_NUMBERS, true,  "share", 0.01, 1, AT(gemm_efficiency), NULL, NULL, "share of the pipe's peak on large products, by device class"},
@@ -113,6 +114,7 @@ static wl_status read_runtime(struct wl_registry *r, const char *path, const cha
                                .blocked_kernels = f.blocked_kernels,
                                .flash_attention = f.flash_attention,
                                .im2col = f.im2col,
+                               .spins = f.spins,
                                .equal_shares = f.equal_shares,
                                .graph_launch = f.graph_launch,
                                .source = f.prov.source == NULL ? "" : f.prov.source};

@@ -255,6 +255,20 @@ static bool has_work(const struct wl_subgraph *s, const struct wl_mapping *m)
            m->traffic[0].write_bytes > 0 || s->ops[WL_WORK_INTEGER] > 0;
 }
 
+/* Cores that spin while one of them launches: an instruction per cycle each. */
+static void spin_events(const struct wl_map_ctx *c, const struct wl_mapping *m,
+                        struct wl_event_sink *sink)
+{
+    const struct wl_runtime *rt = c->options->runtime;
+    if (rt == NULL || !rt->spins || !(rt->dispatch_slots[WL_HW_CPU] > 0)) {
+        return;
+    }
+    double cycles = rt->dispatch_slots[WL_HW_CPU] / c->device->groups[0].decode_per_cycle;
+    double instructions = m->dispatches * cycles * (c->units - 1);
+    struct cpu_instructions n = {.iterations = instructions / (SCALAR_PER_ITERATION + 1)};
+    cpu_instruction_events(sink, &n);
+}
+
 static void map_cpu(const struct wl_map_ctx *c, const struct wl_subgraph *s, struct wl_mapping *m,
                     struct wl_event_sink *sink)
 {
@@ -262,6 +276,7 @@ static void map_cpu(const struct wl_map_ctx *c, const struct wl_subgraph *s, str
     memcpy(j.compulsory, m->traffic, sizeof(j.compulsory));
     m->serial_pipes = true;
     m->dispatches = (double)s->repeat;
+    spin_events(c, m, sink);
     if (!has_work(s, m)) {
         return;
     }

@@ -99,6 +99,38 @@ static void test_dispatch_slots(void **state)
     }
 }
 
+static double fetched(bool spins)
+{
+    struct fixture f;
+    struct wl_runtime rt = plain_runtime();
+    rt.spins = spins;
+    rt.dispatch_slots[WL_HW_CPU] = 8e6;
+    fixture_init(&f);
+    fixture_device(&f, WL_HW_CPU, 4);
+    f.device.groups[0].decode_per_cycle = 4;
+    fixture_pipe(&f.device, "simd", WL_PIPE_VECTOR, 16)->simd_bits = 256;
+    fixture_level(&f.device, "dram", WL_SCOPE_DEVICE, 0);
+    f.options.runtime = &rt;
+    fixture_input(&f, 0);
+    (void)fixture_map(&f, 0, 1, 1024);
+    fixture_output(&f, 1);
+    fixture_run(&f);
+    double count = 0;
+    for (int32_t i = 0; i < f.mappings.items[0].event_count; i++) {
+        const struct wl_event_count *e = &f.mappings.items[0].events[i];
+        count += e->event == WL_EV_INSTRUCTION_FETCH ? e->count : 0;
+    }
+    fixture_done(&f);
+    return count;
+}
+
+/* Three cores spin for the 2e6 cycles of a launch, an instruction per cycle. */
+static void test_spins(void **state)
+{
+    (void)state;
+    expect_near(fetched(true) - fetched(false), 3 * 2e6, "instructions");
+}
+
 /* A product on two cores and two of half their speed. */
 static double hybrid_seconds(const char *equal_shares)
 {
@@ -141,6 +173,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_call_and_workers), cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_dispatch_slots), cmocka_unit_test(test_equal_shares)};
+        cmocka_unit_test(test_dispatch_slots), cmocka_unit_test(test_spins),
+        cmocka_unit_test(test_equal_shares)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
