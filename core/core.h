@@ -148,6 +148,8 @@ bool wl_str_is(struct wl_str a, const char *z);
 int wl_str_cmp(struct wl_str a, struct wl_str b);
 /* ASCII, without regard to case. */
 bool wl_str_eq_nocase(struct wl_str a, struct wl_str b);
+/* Whether `words`, separated by blanks, have the `len` bytes at `word` as one of them. */
+bool wl_words_have(const char *words, const char *word, size_t len);
 bool wl_utf8_valid(const char *s, size_t len);
 /* Levenshtein distance, capped at 64 characters a side: for "did you mean". */
 int wl_edit_distance(const char *a, const char *b);

@@ -358,3 +358,15 @@ void wl_buf_printf(struct wl_buf *b, const char *fmt, ...)
     va_end(args);
     b->len += (size_t)len;
 }
+
+bool wl_words_have(const char *words, const char *word, size_t len)
+{
+    for (const char *at = words; *at != '\0'; at += strspn(at, " ")) {
+        size_t n = strcspn(at, " ");
+        if (n == len && strncmp(at, word, n) == 0) {
+            return true;
+        }
+        at += n;
+    }
+    return false;
+}

@@ -14,6 +14,10 @@
 
 #include "registry_priv.h"
 
+/* Instructions that a core decodes per cycle where the spec does not say: most of the last decade.
+ */
+#define DECODE_WIDTH 4.0
+
 static enum wl_basis weaker(enum wl_basis a, enum wl_basis b)
 {
     return a > b ? a : b;
@@ -145,6 +149,8 @@ static void resolve_units(const struct wl_spec *s, const struct wl_spec_mode *m,
             .threads_per_unit =
                 units[i].threads_per_unit.given ? (int32_t)units[i].threads_per_unit.value : 1,
             .register_bytes = (int64_t)units[i].register_bytes.value,
+            .decode_per_cycle =
+                units[i].decode_per_cycle.given ? units[i].decode_per_cycle.value : DECODE_WIDTH,
         };
         d->basis = weaker(d->basis, weaker(active->basis, clock->basis));
     }

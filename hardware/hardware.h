@@ -73,6 +73,7 @@ struct wl_unit_group {
     double clock_hz;
     int32_t threads_per_unit; /* resident hardware threads; GPUs: threads per SM */
     int64_t register_bytes;   /* per unit, 0: not described */
+    double decode_per_cycle;  /* instructions of a core */
 };
 
 enum wl_level_scope { WL_SCOPE_UNIT, WL_SCOPE_CLUSTER, WL_SCOPE_DEVICE };
@@ -432,15 +433,19 @@ void wl_power_text(const struct wl_power_profile *p, struct wl_buf *out);
 /* How a runtime executes graphs: registry/runtimes/<name>.json. */
 struct wl_runtime {
     const char *name;
-    const char *fusion;                   /* fusion profile (partition/) */
-    double dispatch_s[WL_HW_CLASS_COUNT]; /* per launched subgraph; < 0: the device's own */
-    bool winograd;                        /* 3x3 stride-1 convolutions run F(2x2,3x3) or F(4x4) */
-    int32_t winograd_tile;                /* output tile: 2, 4 or 6; 0 without */
+    const char *fusion;                       /* fusion profile (partition/) */
+    double dispatch_s[WL_HW_CLASS_COUNT];     /* per launched subgraph; < 0: the device's own */
+    double dispatch_slots[WL_HW_CLASS_COUNT]; /* beside it: decode slots of a core */
+    bool winograd;               /* 3x3 stride-1 convolutions run F(2x2,3x3) or F(4x4) */
+    int32_t winograd_tile;       /* output tile: 2, 4 or 6; 0 without */
     int32_t channel_block;       /* convolutions on CPUs block images by so many channels; 0: not */
     const char *blocked_kernels; /* patterns that keep blocks; NULL: as ONNX Runtime does */
     bool flash_attention;
-    bool im2col;       /* convolutions materialise the patch matrix */
-    bool graph_launch; /* launches are batched (CUDA graphs, engines) */
+    bool im2col;              /* convolutions materialise the patch matrix */
+    bool spins;               /* waiting threads of CPUs spin while an operator is launched */
+    const char *equal_shares; /* vector pipes, separated by blanks, on whose cores every thread gets
+                                 an equal part of a product; NULL: none */
+    bool graph_launch;        /* launches are batched (CUDA graphs, engines) */
     double
         gemm_efficiency[WL_HW_CLASS_COUNT]; /* achieved share of the pipe peak on large products */
     double vector_efficiency[WL_HW_CLASS_COUNT];      /* the same for element-wise work */

@@ -147,6 +147,7 @@ struct wl_spec_unit {
     struct wl_provenance prov;
     const char *name;
     struct wl_num count, clock_hz, base_clock_hz, boost_clock_hz, threads_per_unit, register_bytes;
+    struct wl_num decode_per_cycle;
 };
 
 struct wl_spec_pipe {

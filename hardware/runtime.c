@@ -13,11 +13,11 @@
 struct runtime_file {
     struct wl_provenance prov;
     struct wl_num schema_version, winograd_tile, channel_block;
-    const char *name, *title, *fusion, *notes, *blocked_kernels;
-    bool flash_attention, im2col, graph_launch;
+    const char *name, *title, *fusion, *notes, *blocked_kernels, *equal_shares;
+    bool flash_attention, im2col, graph_launch, spins;
     struct wl_list dispatch_s, gemm_efficiency, vector_efficiency, integer_efficiency, unit_loss;
     struct wl_list matrix_efficiency, convolution_efficiency, depthwise_efficiency, row_efficiency;
-    struct wl_list memory_efficiency, worker_s, call_s;
+    struct wl_list memory_efficiency, worker_s, call_s, dispatch_slots;
 };
 
 /* clang-format off */
@@ -28,11 +28,14 @@ static const struct wl_field runtime_fields[] = {
     {"title",            WL_F_STRING,  true,  NULL,    1, 120,  AT(title), NULL, NULL, "as people write it"},
     {"fusion",           WL_F_STRING,  true,  NULL,    1, 64,   AT(fusion), NULL, NULL, "fusion profile: none, basic, or one named like a runtime"},
     {"dispatch_s",       WL_F_NUMBERS, false, "s",     0, 1,    AT(dispatch_s), NULL, NULL, "to launch one operator, by device class (absent: the device's own)"},
+    {"dispatch_slots",   WL_F_NUMBERS, false, "instructions", 0, 1e8, AT(dispatch_slots), NULL, NULL, "decode slots of one core to launch one operator, beside dispatch_s (CPUs): seconds are slots / (decode_per_cycle x clock)"},
     {"winograd_tile",    WL_F_INT,     false, "outputs", 0, 6,  AT(winograd_tile), NULL, NULL, "3x3 stride-1 convolutions run as F(t x t, 3 x 3): 2, 4 or 6; 0: never"},
     {"channel_block",    WL_F_INT,     false, "channels", 0, 64, AT(channel_block), NULL, NULL, "convolutions on CPUs keep images in blocks of so many channels (NCHWc) and reorder them where other kernels read them; 0: never"},
     {"blocked_kernels",  WL_F_STRING,  false, NULL,    1, 400,  AT(blocked_kernels), NULL, NULL, "with channel_block: patterns, separated by blanks, that keep such blocks beside all convolutions (absent: as ONNX Runtime does)"},
     {"flash_attention",  WL_F_BOOL,    true,  NULL,    0, 0,    AT(flash_attention), NULL, NULL, "attention without writing the score matrix"},
     {"im2col",           WL_F_BOOL,    true,  NULL,    0, 0,    AT(im2col), NULL, NULL, "convolutions write out the patch matrix"},
+    {"spins",            WL_F_BOOL,    false, NULL,    0, 0,    AT(spins), NULL, NULL, "threads without work spin while one core launches an operator (dispatch_slots): energy, not time"},
+    {"equal_shares",     WL_F_STRING,  false, NULL,    1, 100,  AT(equal_shares), NULL, NULL, "vector pipes, separated by blanks, on whose cores the runtime gives every thread one equal part of a product: on parts with two kinds of cores the slower kind ends last"},
     {"graph_launch",     WL_F_BOOL,    true,  NULL,    0, 0,    AT(graph_launch), NULL, NULL, "launches are recorded and replayed together"},
     {"gemm_efficiency",  WL_F_NUMBERS, true,  "share", 0.01, 1, AT(gemm_efficiency), NULL, NULL, "share of the pipe's peak on large products, by device class"},
     {"vector_efficiency",WL_F_NUMBERS, true,  "share", 0.01, 1, AT(vector_efficiency), NULL, NULL, "share of the vector pipe's peak on element-wise work, by device class"},
@@ -111,6 +114,8 @@ static wl_status read_runtime(struct wl_registry *r, const char *path, const cha
                                .blocked_kernels = f.blocked_kernels,
                                .flash_attention = f.flash_attention,
                                .im2col = f.im2col,
+                               .spins = f.spins,
+                               .equal_shares = f.equal_shares,
                                .graph_launch = f.graph_launch,
                                .source = f.prov.source == NULL ? "" : f.prov.source};
     by_class(problems, "dispatch_s", &f.dispatch_s, -1, out->dispatch_s);
@@ -127,6 +132,7 @@ static wl_status read_runtime(struct wl_registry *r, const char *path, const cha
     by_class(problems, "memory_efficiency", &f.memory_efficiency, 1, out->memory_efficiency);
     by_class(problems, "worker_s", &f.worker_s, 0, out->worker_s);
     by_class(problems, "call_s", &f.call_s, 0, out->call_s);
+    by_class(problems, "dispatch_slots", &f.dispatch_slots, 0, out->dispatch_slots);
     return WL_OK;
 }
 

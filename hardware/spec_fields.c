@@ -30,6 +30,7 @@ static const struct wl_field unit_fields[] = {
     {"base_clock_hz",       WL_F_NUM,       OPT, "Hz",           1e6,    1e10,    AT(wl_spec_unit, base_clock_hz), NULL, NULL, "guaranteed clock"},
     {"boost_clock_hz",      WL_F_NUM,       OPT, "Hz",           1e6,    1e10,    AT(wl_spec_unit, boost_clock_hz), NULL, NULL, "highest clock of one unit"},
     {"threads_per_unit",    WL_F_INT,       OPT, "threads",      1,      65536,   AT(wl_spec_unit, threads_per_unit), NULL, NULL, "resident hardware threads of one unit (default 1)"},
+    {"decode_per_cycle",    WL_F_INT,       OPT, "instructions", 1,      32,      AT(wl_spec_unit, decode_per_cycle), NULL, NULL, "instructions that one core decodes per cycle (default 4): what a runtime's dispatch_slots take"},
     {"register_bytes",      WL_F_INT,       OPT, "bytes",        1,      1e9,     AT(wl_spec_unit, register_bytes), NULL, NULL, "register file of one unit"},
 };
 static TABLE(unit_table, "units", unit_fields, wl_spec_unit, true, "a group of identical compute units");

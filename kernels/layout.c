@@ -103,15 +103,7 @@ static bool joins_blocked(const struct layout *l, const struct wl_subgraph *s)
 /* Whether a word of the list is the first part of the subgraph's pattern. */
 static bool is_listed(const char *list, const char *pattern)
 {
-    size_t len = strcspn(pattern, "+");
-    for (const char *word = list; *word != '\0'; word += strspn(word, " ")) {
-        size_t n = strcspn(word, " ");
-        if (n == len && strncmp(word, pattern, n) == 0) {
-            return true;
-        }
-        word += n;
-    }
-    return false;
+    return wl_words_have(list, pattern, strcspn(pattern, "+"));
 }
 
 static bool is_blocked_by_list(const struct layout *l, const struct wl_subgraph *s)

@@ -37,26 +37,48 @@
 /* Share of loop branches that a modern predictor misses, beside the exit of each tile. */
 #define MISPREDICT_SHARE 0.002
 
+/* Rate of a core of group `g` relative to the pipe's own, on the pipe of that name; 0: none. */
+static double core_weight(const struct wl_map_ctx *c, int32_t pipe, enum wl_precision prec,
+                          int32_t g)
+{
+    const struct wl_device *d = c->device;
+    const struct wl_pipe *main = &d->pipes[pipe];
+    for (int32_t i = 0; i < d->pipe_count; i++) {
+        const struct wl_pipe *p = &d->pipes[i];
+        if (p->group == g && (i == pipe || strcmp(p->name, main->name) == 0)) {
+            return p->ops_per_cycle[prec] * p->clock_hz /
+                   (main->ops_per_cycle[prec] * main->clock_hz);
+        }
+    }
+    return 0;
+}
+
 double cpu_units_weight(const struct wl_map_ctx *c, int32_t pipe, enum wl_precision prec,
                         int32_t units)
 {
     const struct wl_device *d = c->device;
-    const struct wl_pipe *main = &d->pipes[pipe];
-    double reference = main->ops_per_cycle[prec] * main->clock_hz;
     double weight = 0;
     int32_t left = units;
     for (int32_t g = 0; g < d->group_count && left > 0; g++) {
         int32_t used = left < d->groups[g].count ? left : d->groups[g].count;
-        for (int32_t i = 0; i < d->pipe_count; i++) {
-            const struct wl_pipe *p = &d->pipes[i];
-            if (p->group == g && (i == pipe || strcmp(p->name, main->name) == 0)) {
-                weight += used * p->ops_per_cycle[prec] * p->clock_hz / reference;
-                break;
-            }
-        }
+        weight += used * core_weight(c, pipe, prec, g);
         left -= used;
     }
     return weight > 0 ? weight : 1;
+}
+
+double cpu_slowest_weight(const struct wl_map_ctx *c, int32_t pipe, enum wl_precision prec,
+                          int32_t units)
+{
+    const struct wl_device *d = c->device;
+    double slowest = 1;
+    int32_t left = units;
+    for (int32_t g = 0; g < d->group_count && left > 0; g++) {
+        double weight = core_weight(c, pipe, prec, g);
+        slowest = weight > 0 ? wl_min_d(slowest, weight) : slowest;
+        left -= d->groups[g].count;
+    }
+    return slowest;
 }
 
 /* ---- element-wise work ------------------------------------------------------------------------
@@ -235,6 +257,20 @@ static bool has_work(const struct wl_subgraph *s, const struct wl_mapping *m)
            m->traffic[0].write_bytes > 0 || s->ops[WL_WORK_INTEGER] > 0;
 }
 
+/* Cores that spin while one of them launches: an instruction per cycle each. */
+static void spin_events(const struct wl_map_ctx *c, const struct wl_mapping *m,
+                        struct wl_event_sink *sink)
+{
+    const struct wl_runtime *rt = c->options->runtime;
+    if (rt == NULL || !rt->spins || !(rt->dispatch_slots[WL_HW_CPU] > 0)) {
+        return;
+    }
+    double cycles = rt->dispatch_slots[WL_HW_CPU] / c->device->groups[0].decode_per_cycle;
+    double instructions = m->dispatches * cycles * (c->units - 1);
+    struct cpu_instructions n = {.iterations = instructions / (SCALAR_PER_ITERATION + 1)};
+    cpu_instruction_events(sink, &n);
+}
+
 static void map_cpu(const struct wl_map_ctx *c, const struct wl_subgraph *s, struct wl_mapping *m,
                     struct wl_event_sink *sink)
 {
@@ -242,6 +278,7 @@ static void map_cpu(const struct wl_map_ctx *c, const struct wl_subgraph *s, str
     memcpy(j.compulsory, m->traffic, sizeof(j.compulsory));
     m->serial_pipes = true;
     m->dispatches = (double)s->repeat;
+    spin_events(c, m, sink);
     if (!has_work(s, m)) {
         return;
     }

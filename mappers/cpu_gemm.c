@@ -15,6 +15,7 @@
  * Matrix units (AMX and its like) work on tiles of rows x depth by depth x cols, two by two.
  */
 #include <math.h>
+#include <string.h>
 
 #include "cpu_priv.h"
 
@@ -112,9 +113,17 @@ static double busiest(double chunks, double chunk_cycles, const struct cores *c)
 static struct cores cores_of(const struct wl_map_ctx *c, struct wl_pipe_choice choice,
                              int32_t units)
 {
-    return (struct cores){.units = units,
+    struct cores cores = {.units = units,
                           .weight = cpu_units_weight(c, choice.pipe, choice.precision, units),
                           .loss = c->unit_loss};
+    const struct wl_runtime *rt = c->options->runtime;
+    const char *name = c->device->pipes[choice.pipe].name;
+    if (rt != NULL && rt->equal_shares != NULL &&
+        wl_words_have(rt->equal_shares, name, strlen(name))) {
+        /* Equal parts end with the slowest core. */
+        cores.weight = units * cpu_slowest_weight(c, choice.pipe, choice.precision, units);
+    }
+    return cores;
 }
 
 /* One register tile of one orientation; `n` is the vectorised side. */

@@ -40,6 +40,10 @@ struct cpu_plan {
 double cpu_units_weight(const struct wl_map_ctx *c, int32_t pipe, enum wl_precision prec,
                         int32_t units);
 
+/* The slowest of these cores in the same unit. */
+double cpu_slowest_weight(const struct wl_map_ctx *c, int32_t pipe, enum wl_precision prec,
+                          int32_t units);
+
 /* Chooses the pipe, the algorithm and the blocking that take the least time on `units` cores. */
 void cpu_plan_product(const struct wl_map_ctx *c, const struct wl_subgraph *s,
                       const struct wl_run *run, enum wl_precision precision, int32_t units,

@@ -67,7 +67,9 @@ static double overhead_seconds(const struct wl_mappings *all, const struct wl_ma
     double device_s = d->params.dispatch_s;
     double runtime_s = rt != NULL ? rt->dispatch_s[d->class] : -1;
     double fixed = m->barriers * d->params.barrier_s + m->serial_s;
-    double launch = m->dispatches * (runtime_s >= 0 ? runtime_s : device_s);
+    double slots = rt != NULL ? rt->dispatch_slots[d->class] : 0;
+    double slots_s = slots > 0 ? slots / (d->groups[0].decode_per_cycle * d->clock_hz) : 0;
+    double launch = m->dispatches * ((runtime_s >= 0 ? runtime_s : device_s) + slots_s);
     if (!m->async_dispatch) {
         return fixed + launch;
     }

@@ -305,6 +305,7 @@ static void test_runtimes(void **state)
                                         "openvino",
                                         "ncnn",
                                         "tflite",
+                                        "armnn",
                                         "xla",
                                         "mnn",
                                         "fastertransformer"};

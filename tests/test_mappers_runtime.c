@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a runtime adds: memory_efficiency divides main memory's bandwidth, call_s is paid once by
- * the first subgraph, worker_s by every fork and join per further thread.
+ * the first subgraph, worker_s by every fork and join per further thread, dispatch_slots at every
+ * launch by the width and the clock of a core; equal shares end with the slowest core.
  */
 #include "map_fixture.h"
 
@@ -69,9 +70,110 @@ static void test_memory(void **state)
     expect_near(share, all / 2, "share of main memory");
 }
 
+/* 8e6 slots on a core that decodes 4 instructions per cycle of 1 GHz: 2 ms per launch; on one that
+   decodes 2: 4 ms. */
+static void test_dispatch_slots(void **state)
+{
+    (void)state;
+    for (int width = 2; width <= 4; width += 2) {
+        struct wl_runtime rt = plain_runtime();
+        double seconds[2];
+        for (int i = 0; i < 2; i++) {
+            struct fixture f;
+            rt.dispatch_slots[WL_HW_CPU] = i * 8e6;
+            fixture_init(&f);
+            fixture_device(&f, WL_HW_CPU, 1);
+            f.device.groups[0].decode_per_cycle = width;
+            fixture_pipe(&f.device, "simd", WL_PIPE_VECTOR, 16)->simd_bits = 256;
+            fixture_level(&f.device, "dram", WL_SCOPE_DEVICE, 0);
+            f.options.runtime = &rt;
+            fixture_input(&f, 0);
+            (void)fixture_map(&f, 0, 1, 1024);
+            (void)fixture_map(&f, 1, 2, 1024);
+            fixture_output(&f, 2);
+            fixture_run(&f);
+            seconds[i] = f.roofline.latency_s;
+            fixture_done(&f);
+        }
+        expect_near(seconds[1] - seconds[0], 2 * 8e-3 / width, "two launches");
+    }
+}
+
+static double fetched(bool spins)
+{
+    struct fixture f;
+    struct wl_runtime rt = plain_runtime();
+    rt.spins = spins;
+    rt.dispatch_slots[WL_HW_CPU] = 8e6;
+    fixture_init(&f);
+    fixture_device(&f, WL_HW_CPU, 4);
+    f.device.groups[0].decode_per_cycle = 4;
+    fixture_pipe(&f.device, "simd", WL_PIPE_VECTOR, 16)->simd_bits = 256;
+    fixture_level(&f.device, "dram", WL_SCOPE_DEVICE, 0);
+    f.options.runtime = &rt;
+    fixture_input(&f, 0);
+    (void)fixture_map(&f, 0, 1, 1024);
+    fixture_output(&f, 1);
+    fixture_run(&f);
+    double count = 0;
+    for (int32_t i = 0; i < f.mappings.items[0].event_count; i++) {
+        const struct wl_event_count *e = &f.mappings.items[0].events[i];
+        count += e->event == WL_EV_INSTRUCTION_FETCH ? e->count : 0;
+    }
+    fixture_done(&f);
+    return count;
+}
+
+/* Three cores spin for the 2e6 cycles of a launch, an instruction per cycle. */
+static void test_spins(void **state)
+{
+    (void)state;
+    expect_near(fetched(true) - fetched(false), 3 * 2e6, "instructions");
+}
+
+/* A product on two cores and two of half their speed. */
+static double hybrid_seconds(const char *equal_shares)
+{
+    struct fixture f;
+    struct wl_runtime rt = plain_runtime();
+    rt.equal_shares = equal_shares;
+    fixture_init(&f);
+    fixture_device(&f, WL_HW_CPU, 2);
+    f.device.group_count = 2;
+    f.device.groups[1] = (struct wl_unit_group){.name = "slow", .count = 2, .clock_hz = GHZ};
+    fixture_pipe(&f.device, "simd", WL_PIPE_VECTOR, 16)->simd_bits = 256;
+    struct wl_pipe *slow = fixture_pipe(&f.device, "simd", WL_PIPE_VECTOR, 8);
+    slow->simd_bits = 256;
+    slow->group = 1;
+    fixture_level(&f.device, "l1", WL_SCOPE_UNIT, 1 << 15);
+    fixture_level(&f.device, "dram", WL_SCOPE_DEVICE, 0);
+    f.device.levels[0].bandwidth_bps = f.device.levels[1].bandwidth_bps = 1e13;
+    f.options.runtime = &rt;
+    fixture_input(&f, 0);
+    int64_t elems = 512 * 512;
+    struct wl_product p = {.g = 1, .m = 512, .n = 512, .k = 512};
+    (void)fixture_product(&f, 0, elems, 1, elems, 2, p);
+    fixture_output(&f, 2);
+    fixture_run(&f);
+    double seconds = f.roofline.timings[0].compute_s;
+    fixture_done(&f);
+    return seconds;
+}
+
+/* Handed out as cores get free, they do the work of 3 cores; in equal parts that of 4 halves. */
+static void test_equal_shares(void **state)
+{
+    (void)state;
+    double free_s = hybrid_seconds(NULL);
+    expect_near(hybrid_seconds("neon sve"), free_s, "another pipe");
+    expect_near(hybrid_seconds("neon simd"), free_s * 3 / 2, "equal parts");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_call_and_workers),
-                                       cmocka_unit_test(test_memory)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_call_and_workers), cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_dispatch_slots), cmocka_unit_test(test_spins),
+        cmocka_unit_test(test_equal_shares)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,6 +43,7 @@ static const struct parameter parameters[] = {
     {"unit_loss", AT(unit_loss), 0.002, 0.5},
     {"worker_s", AT(worker_s), 2e-8, 1e-5},
     {"dispatch_s", AT(dispatch_s), 5e-7, 2e-4},
+    {"dispatch_slots", AT(dispatch_slots), 1e4, 2e6},
     {"call_s", AT(call_s), 2e-6, 1e-2},
 };
 

@@ -47,7 +47,7 @@ static const struct runtime_alias runtime_models[] = {
 /* First words of a record's runtime -> profile. */
 static const struct alias runtime_names[] = {
     {"ncnn", "ncnn"}, {"MNN", "mnn"}, {"OpenVINO", "openvino"}, {"TFLite", "tflite"},
-    {"ArmNN", "tflite"}, {"FasterTransformer", "fastertransformer"}, {"TensorRT", "tensorrt"}, {"Jetpack", "tensorrt"}, {"JetPack", "tensorrt"},
+    {"ArmNN", "armnn"}, {"FasterTransformer", "fastertransformer"}, {"TensorRT", "tensorrt"}, {"Jetpack", "tensorrt"}, {"JetPack", "tensorrt"},
     {"23.02", "tensorrt"}, {"ONNX Runtime", "onnxruntime"}, {"Edge TPU", "tflite"},
     {"PyTorch 2.4.0 torch.compile", "pytorch-compile"}, {"PyTorch 2.9.1", "pytorch-compile"},
     {"PyTorch 2.1 torch.compile", "pytorch-compile"}, {"PyTorch (NGC) TorchScript", "pytorch-compile"},
@@ -248,18 +248,67 @@ wl_status wl_record_run(struct wl_registry *reg, const struct record *rec, const
     return status;
 }
 
+/* Cores of one stream of a throughput hint. */
+#define STREAM_CORES 4
+
+/* All cores in units of those of the first group, by fp32. */
+static double cores_weight(const struct wl_device *d)
+{
+    double weights[WL_GROUPS_MAX] = {0};
+    double sum = 0;
+    for (int32_t i = 0; i < d->pipe_count; i++) {
+        const struct wl_pipe *p = &d->pipes[i];
+        double rate = p->ops_per_cycle[WL_PREC_FP32] * p->clock_hz;
+        weights[p->group] =
+            p->kind == WL_PIPE_VECTOR && rate > weights[p->group] ? rate : weights[p->group];
+    }
+    for (int32_t g = 0; g < d->group_count; g++) {
+        sum += d->groups[g].count * weights[g] / weights[0];
+    }
+    return sum;
+}
+
+/*
+ * A throughput hint runs many streams side by side, each one sample after the other on a few cores
+ * (ground-truth.md, section 6; OpenVINO: a stream per four cores by default). They share main
+ * memory: no more samples per second than it can feed.
+ */
+static wl_status predict_streams(struct wl_registry *reg, const struct record *rec,
+                                 const char *models, const struct wl_runtime *runtime, double *rate,
+                                 struct wl_error *err)
+{
+    struct record one = *rec;
+    struct wl_device d;
+    struct wl_totals t;
+    one.batch = 1;
+    one.threads = STREAM_CORES;
+    WL_TRY(wl_record_run(reg, &one, models, runtime, &d, &t, err));
+    const struct wl_level *main = &d.levels[d.level_count - 1];
+    double streams = cores_weight(&d) / STREAM_CORES;
+    double fed = t.dram_bytes > 0 ? main->bandwidth_bps * main->efficiency / t.dram_bytes : 1e30;
+    *rate = streams / t.latency_s;
+    *rate = *rate < fed ? *rate : fed;
+    return WL_OK;
+}
+
 bool wl_record_predict(struct wl_registry *reg, const struct record *rec, const char *models,
                        const struct wl_runtime *runtime, double *predicted)
 {
     struct wl_error err = {.code = WL_OK};
-    struct wl_totals t;
-    if (wl_record_run(reg, rec, models, runtime, NULL, &t, &err) != WL_OK) {
+    struct wl_totals t = {.latency_s = 0};
+    wl_status status;
+    if (strcmp(rec->scenario, "throughput-hint") == 0) {
+        status = predict_streams(reg, rec, models, runtime, predicted, &err);
+    } else {
+        status = wl_record_run(reg, rec, models, runtime, NULL, &t, &err);
+        bool rate = rec->kind == SAMPLE_THROUGHPUT;
+        *predicted = rate ? (double)rec->batch / t.latency_s : t.latency_s;
+    }
+    if (status != WL_OK) {
         (void)fprintf(stderr, "%s %s %s: %s: %s\n", rec->device, rec->model, rec->precision,
                       err.where, err.message);
         return false;
     }
-    bool rate = rec->kind == SAMPLE_THROUGHPUT;
-    *predicted = rate ? (double)rec->batch / t.latency_s : t.latency_s;
     return true;
 }
 
