@@ -51,6 +51,39 @@ static double round_up(double v, int32_t block)
     return block > 1 ? (double)(wl_ceil_div_i64((int64_t)v, block) * block) : v;
 }
 
+/*
+ * Mean number of taps along axis `i` that meet the image: the others fall into the padding, and
+ * libraries pass over them. Padding is taken to be the same at both ends.
+ */
+static double taps_inside(const struct wl_window *w, int32_t i)
+{
+    int64_t in = (int64_t)wl_kernels_dim(w->in[i], 0), out = (int64_t)wl_kernels_dim(w->out[i], 0);
+    int64_t extent = w->dilation[i] * (w->kernel[i] - 1) + 1;
+    int64_t padding = (out - 1) * w->stride[i] + extent - in;
+    if (in < 1 || out < 1 || padding <= 0) {
+        return (double)w->kernel[i];
+    }
+    double inside = 0;
+    for (int64_t tap = 0; tap < w->kernel[i]; tap++) {
+        /* results whose place `stride * o + shift` lies in [0, in) */
+        int64_t shift = tap * w->dilation[i] - padding / 2;
+        int64_t first = shift < 0 ? wl_ceil_div_i64(-shift, w->stride[i]) : 0;
+        int64_t end = in > shift ? wl_ceil_div_i64(in - shift, w->stride[i]) : 0;
+        end = end < out ? end : out;
+        inside += end > first ? (double)(end - first) : 0;
+    }
+    return inside / (double)out;
+}
+
+static double share_inside(const struct wl_window *w)
+{
+    double share = 1;
+    for (int32_t i = 0; i < w->spatial_rank && !w->transposed; i++) {
+        share *= taps_inside(w, i) / (double)w->kernel[i];
+    }
+    return share;
+}
+
 static void window_sizes(const struct wl_window *w, struct wl_kernel_sizes *out)
 {
     for (int32_t i = 0; i < w->spatial_rank; i++) {
@@ -88,6 +121,7 @@ static void product_sizes(const struct wl_product *x, const struct wl_subgraph *
     out->k = (double)x->k;
     if (x->window != NULL) {
         window_sizes(x->window, out);
+        out->k *= share_inside(x->window);
         bool depthwise = x->n == 1 && x->g > 1;
         out->groups = depthwise ? round_up(out->groups, block) : out->groups;
         out->n = depthwise ? out->n : round_up(out->n, block);
@@ -272,19 +306,20 @@ double wl_kernels_fed_bytes(const struct wl_graph *g, const struct wl_precision_
 }
 
 /*
- * A recurrence: `groups` steps, each a product of the batch with the weights of all gates on what
- * comes in and on the state.
+ * A recurrence: `groups` steps of all directions, each a product of the batch with the weights of
+ * all gates on what comes in and on the state. The product on the state is the one of fewest rows;
+ * what comes in may be multiplied for all steps at once.
  */
-static void recurrent_sizes(const struct wl_product *x, const struct wl_subgraph *s,
-                            struct wl_kernel_sizes *out)
+static void recurrent_sizes(const struct wl_subgraph *s, struct wl_kernel_sizes *out)
 {
-    double steps = s->steps > 0 ? (double)s->steps : 1;
-    double macs = (double)s->macs / (double)s->repeat;
-    double rows = (double)x->g * (double)x->m;
-    out->groups = steps;
-    out->m = rows > steps ? rows / steps : 1;
-    out->n = (double)x->n;
-    out->k = macs / (out->groups * out->m * out->n);
+    const struct wl_product *state = &s->products[0];
+    for (int32_t i = 1; i < s->product_count; i++) {
+        state = s->products[i].m < state->m ? &s->products[i] : state;
+    }
+    out->groups = (double)state->g;
+    out->m = (double)state->m;
+    out->n = (double)state->n;
+    out->k = (double)s->macs / (double)s->repeat / (out->groups * out->m * out->n);
 }
 
 struct wl_kernel_sizes wl_kernels_sizes(const struct wl_partition *p,
@@ -296,7 +331,7 @@ struct wl_kernel_sizes wl_kernels_sizes(const struct wl_partition *p,
         .groups = 1, .m = 1, .n = 1, .k = 1, .window = 1, .stride = 1, .width = 1};
     const struct wl_product *x = wl_kernels_product(s);
     if (x != NULL && s->kind == WL_OPK_RECURRENT) {
-        recurrent_sizes(x, s, &out);
+        recurrent_sizes(s, &out);
     } else if (x != NULL) {
         product_sizes(x, s, block, &out);
     } else {

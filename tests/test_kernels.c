@@ -93,7 +93,9 @@ static void test_chain(void **state)
     wl_onnx_output(f.b, wl_micro_unary(f.b, "Softmax", y));
     describe(&f);
     const struct wl_kernel *first = named(&f, "conv_image_blocked");
-    assert_true(first->sizes.m == 64 && first->sizes.n == 32 && first->sizes.k == 27);
+    /* of three taps along an axis of 8, 22 / 8 meet the image */
+    assert_true(first->sizes.m == 64 && first->sizes.n == 32);
+    assert_true(first->sizes.k == 3.0 * (22.0 / 8) * (22.0 / 8));
     assert_true(first->sizes.window == 9 && first->sizes.width == 8 && first->sizes.stride == 1);
     assert_true(first->reorder_in_bytes == 0 && first->reorder_out_bytes == 0);
     const struct wl_kernel *second = named(&f, "conv_pointwise_blocked");
@@ -101,7 +103,8 @@ static void test_chain(void **state)
     assert_string_equal(second->operations[1], "conv");
     assert_string_equal(second->operations[2], "gemm");
     const struct wl_kernel *third = named(&f, "conv_depthwise_blocked");
-    assert_true(third->sizes.groups == 48 && third->sizes.n == 1 && third->sizes.k == 9);
+    assert_true(third->sizes.groups == 48 && third->sizes.n == 1 &&
+                third->sizes.k == (22.0 / 8) * (22.0 / 8));
     /* 40 x 64 floats, read and written once */
     assert_true(third->reorder_out_bytes == 2.0 * 4 * 40 * 64);
     const struct wl_kernel *rows = named(&f, "softmax");
@@ -260,6 +263,27 @@ static void test_product_of_activations(void **state)
     end(&f);
 }
 
+/* Atrous: of taps 6 apart on 8 pixels, two of 8 results meet one beside the middle. */
+static void test_dilated(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    const int64_t image[] = {1, 16, 8, 8}, w[] = {16, 16, 3, 3}, pads[] = {6, 6, 6, 6};
+    const int64_t six[] = {6, 6};
+    struct wl_onnx_node *n = wl_onnx_add(
+        f.b, "Conv",
+        (const char *[8]){wl_onnx_input(f.b, WL_ONNX_FLOAT, image, 4), wl_onnx_weight(f.b, w, 4)});
+    wl_onnx_attr_ints(f.b, n, "pads", pads, 4);
+    wl_onnx_attr_ints(f.b, n, "dilations", six, 2);
+    wl_onnx_output(f.b, wl_onnx_result(n));
+    describe(&f);
+    const struct wl_kernel *k = named(&f, "conv_blocked");
+    assert_true(fabs(k->sizes.k - 16 * (12.0 / 8) * (12.0 / 8)) < 1e-9);
+    assert_true(k->sizes.window == 9);
+    end(&f);
+}
+
 /* A recurrence: steps, batch, gates, what comes in and the state. */
 static void test_recurrence(void **state)
 {
@@ -329,7 +353,8 @@ int main(void)
         cmocka_unit_test(test_rows_of_pixels), cmocka_unit_test(test_streams),
         cmocka_unit_test(test_reuse),          cmocka_unit_test(test_epilogue),
         cmocka_unit_test(test_recurrence),     cmocka_unit_test(test_product_of_activations),
-        cmocka_unit_test(test_grid),           cmocka_unit_test(test_halton),
+        cmocka_unit_test(test_dilated),        cmocka_unit_test(test_grid),
+        cmocka_unit_test(test_halton),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
