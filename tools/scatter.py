@@ -9,6 +9,7 @@ filled marks for the smallest batch of a model.
 """
 import json
 import math
+import os
 import sys
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 640, 560, 70, 50, 20, 20
@@ -68,8 +69,9 @@ def main():
         colour = COLOURS[threads.index(p["threads"]) % len(COLOURS)]
         fill = colour if p["batch"] == smallest[p["name"]] else "none"
         error = 100 * (p["predicted_s"] / p["measured_s"] - 1)
+        name = os.path.basename(p["name"]).removesuffix(".onnx")
         out.append(f'<circle cx="{x(p["measured_s"]):.1f}" cy="{y(p["predicted_s"]):.1f}" r="3" '
-                   f'fill="{fill}" fill-opacity="0.6" stroke="{colour}"><title>{p["name"]}, batch '
+                   f'fill="{fill}" fill-opacity="0.6" stroke="{colour}"><title>{name}, batch '
                    f'{p["batch"]}, {p["threads"]} threads: {error:+.1f} %</title></circle>')
     for i, t in enumerate(threads):
         out += [f'<circle cx="{LEFT + 16}" cy="{TOP + 16 + 18 * i}" r="4" '
