@@ -111,7 +111,11 @@ typedef double lanes __attribute__((vector_size(LANES * sizeof(double))));
         s->sum += x[0] + x[LANES - 1];                                                             \
     }
 
+#ifdef __clang__
+#define NO_MEMCPY __attribute__((no_builtin("memcpy", "memset")))
+#else
 #define NO_MEMCPY __attribute__((optimize("no-tree-loop-distribute-patterns")))
+#endif
 BODIES(plain, NO_MEMCPY)
 #ifdef __x86_64__
 BODIES(avx2, NO_MEMCPY __attribute__((target("avx2,fma"))))
