@@ -69,13 +69,6 @@ static wl_status chain(const struct wl_result *r, bool ledger, struct wl_arena *
     return WL_OK;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return x < y ? -1 : (x > y ? 1 : 0);
-}
-
 #define BLOCKS 15
 
 /* With and without the ledger in turns; medians of blocks. False: a stage failed. */
@@ -97,8 +90,8 @@ static bool ledger_s(const struct wl_result *r, int repeats, double *with, doubl
         seconds[b % 2][b / 2] = (now_s() - t0) / each;
     }
     wl_arena_done(&arena);
-    qsort(seconds[0], BLOCKS, sizeof(double), ascending);
-    qsort(seconds[1], BLOCKS, sizeof(double), ascending);
+    qsort(seconds[0], BLOCKS, sizeof(double), wl_compare_doubles);
+    qsort(seconds[1], BLOCKS, sizeof(double), wl_compare_doubles);
     *with = seconds[0][BLOCKS / 2];
     *without = seconds[1][BLOCKS / 2];
     return ok;

@@ -172,15 +172,9 @@ void wl_bench_progress(const struct wl_bench *b, double share, const char *what)
     }
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 void wl_bench_times(double *times_s, int32_t count, struct wl_bench_row *row)
 {
-    qsort(times_s, (size_t)count, sizeof(*times_s), by_value);
+    qsort(times_s, (size_t)count, sizeof(*times_s), wl_compare_doubles);
     row->min_s = times_s[0];
     row->max_s = times_s[count - 1];
     row->time_s =

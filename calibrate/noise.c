@@ -100,12 +100,6 @@ static double steal_s(void)
     return got == 8 && ticks > 0 ? (double)v[7] / (double)ticks : 0;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static void summarise(struct worker *workers, int32_t threads, double steal, double *all,
                       struct wl_noise *out)
 {
@@ -118,7 +112,7 @@ static void summarise(struct worker *workers, int32_t threads, double steal, dou
         cpu += w->cpu_s;
         wall += w->wall_s;
     }
-    qsort(all, count, sizeof(*all), by_value);
+    qsort(all, count, sizeof(*all), wl_compare_doubles);
     double lost = wall > 0 ? 1 - (cpu - steal) / wall : 0;
     out->lost = lost < 0 ? 0 : lost > 1 ? 1 : lost;
     out->spread = count > 0 ? all[count * 9 / 10] / all[count / 2] - 1 : 0;

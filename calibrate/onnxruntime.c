@@ -163,12 +163,6 @@ double wl_ort_without_profile(double time_s, double cost_s)
     return fmax(time_s - cost_s, time_s / 8);
 }
 
-static int by_time(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 double wl_ort_profile_cost_in(const struct wl_ort_result *result, const struct wl_ort_costs *costs)
 {
     double views[VIEWS_MAX];
@@ -181,7 +175,7 @@ double wl_ort_profile_cost_in(const struct wl_ort_result *result, const struct w
     if (count < VIEWS_MIN) {
         return costs->profile_s;
     }
-    qsort(views, (size_t)count, sizeof(*views), by_time);
+    qsort(views, (size_t)count, sizeof(*views), wl_compare_doubles);
     return fmax(views[count / 2] - costs->view_s, 0);
 }
 
@@ -338,10 +332,12 @@ static wl_status run_chain(struct run *r, struct chain chain, int32_t threads,
     return execute(r, threads, true, out, err);
 }
 
-static double wall_of(struct wl_ort_result *result)
+double wl_ort_wall_s(struct wl_ort_result *result)
 {
     struct wl_bench_row row = {0};
-    wl_bench_times(result->wall_s, result->wall_count, &row);
+    if (result->wall_count > 0) {
+        wl_bench_times(result->wall_s, result->wall_count, &row);
+    }
     return row.time_s;
 }
 
@@ -354,15 +350,22 @@ static double kernels_of(const struct wl_ort_result *result)
     return s;
 }
 
+/* A row of one figure: its spread is not known. */
+static wl_status add_timed(struct run *r, struct wl_bench_row *row, double time_s, int32_t runs,
+                           struct wl_error *err)
+{
+    row->time_s = row->min_s = row->max_s = time_s;
+    row->runs = runs;
+    return add_row(r, row, err);
+}
+
 static wl_status add_call(struct run *r, int64_t elements, int32_t threads, double time_s,
                           struct wl_error *err)
 {
     struct wl_bench_row row = plain_row(WL_KERNEL_CALL, threads);
     row.sizes.n = (double)elements;
     row.sizes.bytes = 4 * row.sizes.n;
-    row.time_s = row.min_s = row.max_s = time_s;
-    row.runs = RUNS_MIN;
-    return add_row(r, &row, err);
+    return add_timed(r, &row, time_s, RUNS_MIN, err);
 }
 
 /*
@@ -380,7 +383,7 @@ static wl_status measure_call(struct run *r, int32_t threads, struct wl_error *e
     struct wl_ort_result result;
     WL_TRY(run_chain(r, (struct chain){.kernels = 1, .elements = TRIVIAL}, threads, &result, err));
     double kernel_s = wl_ort_without_profile(kernels_of(&result), r->costs.profile_s);
-    double wall_s = wall_of(&result);
+    double wall_s = wl_ort_wall_s(&result);
     double call_s = fmax(wall_s - kernel_s, wall_s / 100);
     WL_TRY(add_call(r, TRIVIAL, threads, call_s, err));
     for (size_t i = 0; i < WL_ARRAY_LEN(sizes); i++) {
@@ -388,10 +391,10 @@ static wl_status measure_call(struct run *r, int32_t threads, struct wl_error *e
         struct chain chain = {
             .kernels = 1, .results = sizes[i].results, .elements = sizes[i].elements};
         WL_TRY(run_chain(r, chain, threads, &result, err));
-        double given_s = wall_of(&result);
+        double given_s = wl_ort_wall_s(&result);
         chain.kept = true;
         WL_TRY(run_chain(r, chain, threads, &result, err));
-        double more_s = fmax(given_s - wall_of(&result), 0);
+        double more_s = fmax(given_s - wl_ort_wall_s(&result), 0);
         WL_TRY(add_call(r, all, threads, call_s + more_s, err));
     }
     return WL_OK;
@@ -407,23 +410,21 @@ static wl_status measure_costs(struct run *r, int32_t threads, struct wl_ort_cos
     struct wl_ort_result one, many, viewed;
     struct chain chain = {.kernels = CHAIN, .elements = TRIVIAL};
     WL_TRY(run_chain(r, (struct chain){.kernels = 1, .elements = TRIVIAL}, threads, &one, err));
-    double call_s = wall_of(&one);
+    double call_s = wl_ort_wall_s(&one);
     WL_TRY(run_chain(r, chain, threads, &many, err));
-    double kernels = many.kernel_count, wall_s = wall_of(&many);
+    double kernels = many.kernel_count, wall_s = wl_ort_wall_s(&many);
     double profiled_s = kernels_of(&many);
     chain.viewed = true;
     WL_TRY(run_chain(r, chain, threads, &viewed, err));
     out->profile_s = fmax((profiled_s - (wall_s - call_s)) / kernels, 0);
-    out->view_s = fmax((wall_of(&viewed) - wall_s) / CHAIN, VIEW_LEAST_S);
+    out->view_s = fmax((wl_ort_wall_s(&viewed) - wall_s) / CHAIN, VIEW_LEAST_S);
     return WL_OK;
 }
 
 static wl_status add_view(struct run *r, int32_t threads, struct wl_error *err)
 {
     struct wl_bench_row row = plain_row(WL_KERNEL_VIEW, threads);
-    row.time_s = row.min_s = row.max_s = r->costs.view_s;
-    row.runs = RUNS_MIN;
-    return add_row(r, &row, err);
+    return add_timed(r, &row, r->costs.view_s, RUNS_MIN, err);
 }
 
 /* ---- the machine's speed --------------------------------------------------------------------- */
@@ -471,9 +472,7 @@ static wl_status note_speed(struct run *r, int32_t threads, struct wl_error *err
     struct wl_bench_row row = plain_row(WL_ORT_REFERENCE, threads);
     double now_s;
     WL_TRY(run_reference(r, threads, &now_s, err));
-    row.time_s = row.min_s = row.max_s = now_s;
-    row.runs = 1;
-    WL_TRY(add_row(r, &row, err));
+    WL_TRY(add_timed(r, &row, now_s, 1, err));
     const struct wl_bench_row *first = wl_bench_find(r->bench, WL_ORT_REFERENCE, threads);
     double factor = first != NULL ? first->time_s / now_s : 1;
     r->speed_factor = fmin(fmax(factor, 1 / SPEED_MOST), SPEED_MOST);

@@ -11,6 +11,9 @@ int32_t wl_ort_find_node(const struct wl_graph *g, const char *name);
 /* Says of each kernel of a run where it belongs. */
 void wl_ort_assign(struct wl_ort_result *result, const struct wl_partition *p);
 
+/* Median of the runs without profiling; 0 where there are none. Sorts them. */
+double wl_ort_wall_s(struct wl_ort_result *result);
+
 struct wl_ort_costs {
     double profile_s; /* what profiling adds to each kernel of a chain of trivial ones */
     double view_s;    /* what a view takes */

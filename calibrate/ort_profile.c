@@ -63,15 +63,9 @@ const char *wl_ort_trace_name(const char *kernel, bool (*known)(void *user, cons
     return name;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static double middle(double *values, int32_t count)
 {
-    qsort(values, (size_t)count, sizeof(*values), by_value);
+    qsort(values, (size_t)count, sizeof(*values), wl_compare_doubles);
     int32_t cut = count / 4;
     double sum = 0;
     for (int32_t i = cut; i < count - cut; i++) {

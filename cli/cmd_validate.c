@@ -192,15 +192,6 @@ static wl_status match_kernels(struct validate *s, const struct wl_result *r,
 /* ---- one point
  * ----------------------------------------------------------------------------------- */
 
-static double median_wall_s(struct wl_ort_result *result)
-{
-    struct wl_bench_row row = {0};
-    if (result->wall_count > 0) {
-        wl_bench_times(result->wall_s, result->wall_count, &row);
-    }
-    return row.time_s;
-}
-
 /* Values of the model's symbols, as the runtime has to be fed. */
 static wl_status bound_dims(struct validate *s, const struct wl_graph *g, struct wl_ort_dim **out,
                             int32_t *count, struct wl_error *err)
@@ -232,7 +223,7 @@ static wl_status import(struct validate *s, struct wl_cli_run *run, struct wl_va
         result.kernels[i].node =
             wl_ort_trace_name(result.kernels[i].name, is_node, &run->model.graph, &s->v.arena);
     }
-    p->measured_s = median_wall_s(&result);
+    p->measured_s = wl_ort_wall_s(&result);
     return match_kernels(s, &run->result, &result, p, err);
 }
 
@@ -278,7 +269,7 @@ static wl_status measure(struct validate *s, const char *file, const struct wl_c
     if (status != WL_OK) {
         return wl_fail(err, status, why.where, "%s", why.message);
     }
-    p->measured_s = median_wall_s(&result);
+    p->measured_s = wl_ort_wall_s(&result);
     return s->runner->files ? match_kernels(s, &run->result, &result, p, err) : WL_OK;
 }
 

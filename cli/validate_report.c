@@ -25,19 +25,13 @@ static double speed_of(const struct wl_validate_point *p, bool level)
     return level && p->speed > 0 ? p->speed : 1;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static struct wl_validate_errors summary(double *errors, int32_t count)
 {
     struct wl_validate_errors e = {.count = count};
     if (count == 0) {
         return e;
     }
-    qsort(errors, (size_t)count, sizeof(*errors), by_value);
+    qsort(errors, (size_t)count, sizeof(*errors), wl_compare_doubles);
     for (int32_t i = 0; i < count; i++) {
         e.mean += errors[i] / count;
         e.within_12 += errors[i] <= NEAR ? 1.0 / count : 0;

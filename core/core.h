@@ -46,6 +46,13 @@ wl_status wl_fail(struct wl_error *err, wl_status code, const char *where, const
 wl_status wl_fail_nomem(struct wl_error *err);
 const char *wl_status_name(wl_status code);
 
+/* For qsort: doubles, ascending. */
+static inline int wl_compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
 /* ---- checked arithmetic ------------------------------------------------------------------- */
 
 static inline bool wl_add_i64(int64_t a, int64_t b, int64_t *out)

@@ -274,9 +274,8 @@ wl_status wl_registry_list(struct wl_registry *r, struct wl_registry_entry **ent
 
 enum wl_statistic { WL_STAT_MEDIAN, WL_STAT_MEAN, WL_STAT_MIN };
 
-#define WL_WARM_BYTES                                                                              \
-    1e6 /* touched since, up to which bytes are near: a private cache has them                     \
-         */
+/* Touched since, up to which bytes are near: a private cache has them. */
+#define WL_WARM_BYTES 1e6
 
 /*
  * What decides how long a kernel takes, beside what it does. A size that a kernel does not have is

@@ -5,13 +5,6 @@
 
 #include "measure_priv.h"
 
-static int compare(const void *a, const void *b)
-{
-    const double *x = a;
-    const double *y = b;
-    return (*x > *y) - (*x < *y);
-}
-
 /* The values that are numbers, sorted; NULL when there is none (or no memory). */
 static double *sorted(const double *values, int32_t count, int32_t *kept)
 {
@@ -23,7 +16,7 @@ static double *sorted(const double *values, int32_t count, int32_t *kept)
         }
     }
     if (*kept > 0) {
-        qsort(copy, (size_t)*kept, sizeof(double), compare);
+        qsort(copy, (size_t)*kept, sizeof(double), wl_compare_doubles);
     }
     return copy;
 }

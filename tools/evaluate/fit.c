@@ -134,13 +134,6 @@ static double fit_runtime(const struct fit *f, struct wl_runtime *rt)
     return score;
 }
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return x < y ? -1 : (x > y ? 1 : 0);
-}
-
 static double median_error(const struct fit *f, const struct wl_runtime *rt, const char *device)
 {
     double errors[1024];
@@ -152,7 +145,7 @@ static double median_error(const struct fit *f, const struct wl_runtime *rt, con
             errors[n++] = fabs(predicted / f->records[i]->measured - 1);
         }
     }
-    qsort(errors, (size_t)n, sizeof(double), compare);
+    qsort(errors, (size_t)n, sizeof(double), wl_compare_doubles);
     return n > 0 ? errors[n / 2] : 0;
 }
 

@@ -75,16 +75,9 @@ void wl_samples_split(struct samples *s, bool kernels)
     }
 }
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return x < y ? -1 : (x > y ? 1 : 0);
-}
-
 static double percentile(double *values, int32_t count, double share)
 {
-    qsort(values, (size_t)count, sizeof(double), compare);
+    qsort(values, (size_t)count, sizeof(double), wl_compare_doubles);
     double place = share * (count - 1);
     int32_t below = (int32_t)place;
     int32_t above = below + 1 < count ? below + 1 : below;
