@@ -9,6 +9,7 @@
 #include "micro.h"
 
 #define MACS_MAX 1.2e9
+#define LARGE_MACS_MAX 6e9 /* of the few designs that stand for batches of large images */
 #define BYTES_MAX 6.4e7
 #define IMAGE_BYTES_MAX 1.1e8
 
@@ -118,10 +119,15 @@ static double conv_work(const int64_t *p)
     return conv_macs(p) / 10 + bytes;
 }
 
-static bool conv_fits(const int64_t *p)
+static double macs_max(int32_t i)
+{
+    return wl_micro_extent(i) == WL_MICRO_LARGE ? LARGE_MACS_MAX : MACS_MAX;
+}
+
+static bool conv_fits(int32_t i, const int64_t *p)
 {
     double pixels = (double)p[BATCH] * (double)p[HEIGHT] * (double)p[WIDTH];
-    return conv_macs(p) <= MACS_MAX && 4 * pixels * (double)p[CIN] <= IMAGE_BYTES_MAX &&
+    return conv_macs(p) <= macs_max(i) && 4 * pixels * (double)p[CIN] <= IMAGE_BYTES_MAX &&
            4 * pixels * (double)p[COUT] / (double)(p[STRIDE] * p[STRIDE]) <= IMAGE_BYTES_MAX &&
            p[KH] <= p[HEIGHT] && p[KW] <= p[WIDTH];
 }
@@ -181,7 +187,7 @@ static bool design_window(int32_t i, int64_t *p)
     if (p[EPILOGUE] == RELU && p[KH] == 3 && p[STRIDE] == 1 && i % 9 == 0) {
         p[EPILOGUE] = DILATED;
     }
-    return conv_fits(p);
+    return conv_fits(i, p);
 }
 
 static bool design_pointwise(int32_t i, int64_t *p)
@@ -191,7 +197,7 @@ static bool design_pointwise(int32_t i, int64_t *p)
     p[COUT] = spread(i, 5, 8, 2300, 8);
     p[STRIDE] = PICK(i, 13, 1, 1, 1, 1, 1, 1, 2);
     p[EPILOGUE] = PICK(i, 17, PLAIN, PLAIN, RELU, RELU, RESIDUAL, SIGMOID, RELU6);
-    return conv_fits(p);
+    return conv_fits(i, p);
 }
 
 /* Squeeze and excite: one pixel. */
@@ -201,7 +207,7 @@ static bool design_pixel(int32_t i, int64_t *p)
     p[CIN] = spread(i, 3, 16, 2300, 8);
     p[COUT] = spread(i, 5, 8, 2300, 8);
     p[EPILOGUE] = PICK(i, 17, PLAIN, RELU, SIGMOID);
-    return conv_fits(p);
+    return conv_fits(i, p);
 }
 
 static bool design_first(int32_t i, int64_t *p)
@@ -212,7 +218,7 @@ static bool design_first(int32_t i, int64_t *p)
     p[KH] = p[KW] = PICK(i, 7, 3, 3, 4, 5, 7, 7, 11);
     p[STRIDE] = PICK(i, 13, 1, 2, 2, 4);
     p[EPILOGUE] = PICK(i, 17, PLAIN, RELU, RELU, RELU6);
-    return conv_fits(p);
+    return conv_fits(i, p);
 }
 
 /* Patches that tile the image: ViT, Swin, ConvNeXt. */
@@ -225,7 +231,7 @@ static bool design_patch(int32_t i, int64_t *p)
     p[CIN] = p[KH] > 2 ? 3 : spread(i, 7, 32, 512, 16);
     p[COUT] = spread(i, 5, 64, 1024, 32);
     p[EPILOGUE] = PLAIN;
-    return conv_fits(p) && p[HEIGHT] <= 512;
+    return conv_fits(i, p) && p[HEIGHT] <= 512;
 }
 
 static bool design_depthwise(int32_t i, int64_t *p)
@@ -236,7 +242,7 @@ static bool design_depthwise(int32_t i, int64_t *p)
     p[KH] = p[KW] = PICK(i, 5, 3, 3, 3, 5, 5, 7);
     p[STRIDE] = PICK(i, 13, 1, 1, 2);
     p[EPILOGUE] = PICK(i, 17, PLAIN, RELU, RELU6);
-    return conv_fits(p);
+    return conv_fits(i, p);
 }
 
 static bool design_grouped(int32_t i, int64_t *p)
@@ -248,7 +254,7 @@ static bool design_grouped(int32_t i, int64_t *p)
     p[KH] = p[KW] = 3;
     p[STRIDE] = PICK(i, 13, 1, 1, 2);
     p[EPILOGUE] = RELU;
-    return conv_fits(p);
+    return conv_fits(i, p);
 }
 
 /* Channels that are no whole quads keep rows of pixels: image to columns, then a product. */
@@ -266,7 +272,7 @@ static bool design_unblocked(int32_t i, int64_t *p)
         p[KH] = p[KW] = 3;
         p[EPILOGUE] = PLAIN;
     }
-    return conv_fits(p);
+    return conv_fits(i, p);
 }
 
 /* Weights that a runtime dequantises before a convolution on rows of pixels. */
@@ -283,7 +289,7 @@ static bool design_quantised(int32_t i, int64_t *p)
         p[COUT] = p[GROUPS] = p[CIN];
         p[KH] = p[KW] = 3;
     }
-    return conv_fits(p);
+    return conv_fits(i, p);
 }
 
 static void emit_quantised(struct wl_onnx *b, const char *op, const int64_t *p)
@@ -307,13 +313,13 @@ static bool design_line(int32_t i, int64_t *p)
 {
     image(i, p, 2, 2.1);
     p[HEIGHT] = 1;
-    p[WIDTH] = spread(i, 2, 64, 6000, 1);
+    p[WIDTH] = spread(i, 2, 64, wl_micro_extent(i) == WL_MICRO_LARGE ? 40000 : 6000, 1);
     p[CIN] = spread(i, 3, 32, 768, 16);
     p[COUT] = spread(i, 5, 32, 1024, 16);
     p[KW] = PICK(i, 7, 1, 1, 2, 3, 3);
     p[STRIDE] = 1;
     p[EPILOGUE] = PICK(i, 13, PLAIN, RELU, RESIDUAL);
-    return conv_fits(p);
+    return conv_fits(i, p);
 }
 
 static void emit_line(struct wl_onnx *b, const char *op, const int64_t *p)
@@ -336,16 +342,17 @@ static void emit_line(struct wl_onnx *b, const char *op, const int64_t *p)
 
 static bool design_volume(int32_t i, int64_t *p)
 {
-    image(i, p, 7, 60);
+    bool large = wl_micro_extent(i) == WL_MICRO_LARGE;
+    image(i, p, large ? 28 : 7, large ? 112 : 60);
     p[BATCH] = 1;
-    p[GROUPS] = PICK(i, 11, 2, 4, 8); /* frames */
-    p[CIN] = PICK(i, 3, 3, 16, 32, 48, 64, 128, 256);
-    p[COUT] = spread(i, 5, 16, 256, 16);
+    p[GROUPS] = large ? 8 : PICK(i, 11, 2, 4, 8); /* frames */
+    p[CIN] = PICK(i, 3, 3, 16, 32, 64, 64, 128, 256, 512);
+    p[COUT] = spread(i, 5, 16, 512, 16);
     p[KH] = p[KW] = PICK(i, 7, 1, 3, 3, 3);
     p[STRIDE] = PICK(i, 13, 1, 1, 2);   /* of the image alone */
     p[EPILOGUE] = PICK(i, 17, 1, 3, 3); /* taps in time */
     double macs = conv_macs(p) * (double)p[GROUPS] * (double)p[GROUPS] * (double)p[EPILOGUE];
-    return macs <= MACS_MAX;
+    return macs <= LARGE_MACS_MAX;
 }
 
 static double volume_work(const int64_t *p)
@@ -565,7 +572,7 @@ const struct wl_micro_kind wl_micro_products[] = {
     {"grouped convolution",    14, 70, design_grouped,    emit_conv,       conv_work,      NULL, 0},
     {"unblocked convolution",  12, 90, design_unblocked,  emit_conv,       conv_work,      NULL, 0},
     {"1-D convolution",         8, 36, design_line,       emit_line,       conv_work,      NULL, 0},
-    {"3-D convolution",         6, 24, design_volume,     emit_volume,     volume_work,    NULL, 0},
+    {"3-D convolution",         6, 36, design_volume,     emit_volume,     volume_work,    NULL, 0},
     {"transposed convolution",  8, 60, design_transposed, emit_transposed, conv_work,      NULL, 0},
     {"matrix product",         36, 200, design_gemm,       emit_gemm,       product_work,   NULL, 0},
     {"few rows",               14, 70, design_gemv,       emit_gemm,       product_work,   NULL, 0},

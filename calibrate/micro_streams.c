@@ -79,7 +79,11 @@ static bool design_scores(int32_t i, int64_t *p)
     p[D1] = is_small(i) ? PICK(i, 2, 1, 6, 12) : spread(i, 2, 1, 800, 1);
     p[D2] = is_small(i) ? PICK(i, 3, 1, 1, 8) : spread(i, 3, 8, 1500, 1);
     p[D3] = spread(i, 5, 16, 1500, 1);
-    return fits(p);
+    if (is_large(i)) {
+        p[D2] = p[D3];
+        p[D1] = large_elements(i) / (p[D2] * p[D3]);
+    }
+    return fits(p) && p[D1] > 0;
 }
 
 static const char *tensor(struct wl_onnx *b, const int64_t *p)
@@ -421,6 +425,44 @@ static void emit_transpose(struct wl_onnx *b, const char *op, const int64_t *p)
     wl_onnx_output(b, unary(b, "Neg", wl_onnx_result(n)));
 }
 
+/*
+ * Several axes at once. FORM: boxes of a detector, queries, keys and values of all heads, an image
+ * to windows and back, pixels out of channels. p: batch, small, side, last
+ */
+static bool design_axes(int32_t i, int64_t *p)
+{
+    static const int64_t small[][3] = {{3, 6, 9}, {6, 12, 24}, {4, 7, 8}, {4, 7, 8}, {2, 3, 4}};
+    p[FORM] = i % 5;
+    p[D0] = PICK(i, 7, 1, 1, 4, 8);
+    p[D1] = small[p[FORM]][(i / 5) % 3];
+    p[D2] = p[FORM] == 1 ? spread(i, 2, 16, 1600, 1) : spread(i, 2, 2, 100, 1);
+    p[D3] = p[FORM] == 0   ? PICK(i, 3, 4, 20, 91)
+            : p[FORM] == 1 ? PICK(i, 3, 32, 64, 64)
+                           : spread(i, 3, 8, 512, 8);
+    return fits(p) &&
+           (p[FORM] == 1 || fits((const int64_t[]){p[D0], p[D1] * p[D1], p[D2] * p[D2], p[D3]}));
+}
+
+static void emit_axes(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    static const int64_t perms[5][6] = {{0, 3, 4, 1, 2},
+                                        {2, 0, 3, 1, 4},
+                                        {0, 2, 4, 3, 5, 1},
+                                        {0, 5, 1, 3, 2, 4},
+                                        {0, 1, 4, 2, 5, 3}};
+    int64_t n = p[D0], small = p[D1], side = p[D2], last = p[D3];
+    const int64_t dims[5][6] = {{n, small, last, side, side},
+                                {n, side, 3, small, last},
+                                {n, last, side, small, side, small},
+                                {n, side, side, small, small, last},
+                                {n, last, small, small, side, side}};
+    int32_t rank = p[FORM] < 2 ? 5 : 6;
+    struct wl_onnx_node *t =
+        wl_onnx_add(b, op, (const char *[8]){wl_micro_fresh(b, dims[p[FORM]], rank)});
+    wl_onnx_attr_ints(b, t, "perm", perms[p[FORM]], rank);
+    wl_onnx_output(b, unary(b, "Neg", wl_onnx_result(t)));
+}
+
 /* A cache that the caller feeds, and one row more. */
 static void emit_append(struct wl_onnx *b, const char *op, const int64_t *p)
 {
@@ -493,6 +535,27 @@ static void emit_gather(struct wl_onnx *b, const char *op, const int64_t *p)
     const char *const in[8] = {wl_onnx_weight(b, table, 2),
                                wl_onnx_input(b, WL_ONNX_INT64, index, 2)};
     wl_onnx_output(b, wl_onnx_result(wl_onnx_add(b, op, in)));
+}
+
+/* One of three along an axis: the queries of queries, keys and values. FORM: the axis */
+static bool design_part(int32_t i, int64_t *p)
+{
+    p[FORM] = i % 3;
+    p[D0] = PICK(i, 7, 1, 1, 4, 8);
+    p[D1] = spread(i, 3, 16, 800, 1);
+    p[D2] = spread(i, 2, 16, 400, 1);
+    p[D3] = PICK(i, 5, 32, 64, 64, 384, 768);
+    p[p[FORM]] = 3;
+    return fits(p);
+}
+
+static void emit_part(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    const int64_t first[] = {0};
+    struct wl_onnx_node *n =
+        wl_onnx_add(b, op, (const char *[8]){tensor(b, p), wl_onnx_ints(b, first, 1)});
+    wl_onnx_attr_int(b, n, "axis", p[FORM]);
+    wl_onnx_output(b, wl_onnx_result(n));
 }
 
 static void emit_pad(struct wl_onnx *b, const char *op, const int64_t *p)
@@ -576,6 +639,8 @@ const struct wl_micro_kind wl_micro_streams[] = {
     IMAGE("BatchNormalization", 4, 24, emit_image_norm),
     {"Transpose of windows", 4, 20, design_windows, emit_windows, stream_work, "Transpose", 0},
     {"Transpose",  15, 120, design_transpose, emit_transpose, stream_work, "Transpose", 0},
+    {"Transpose of axes", 10, 50, design_axes, emit_axes, stream_work, "Transpose", 0},
+    {"Gather of a part", 3, 21, design_part, emit_part, stream_work, "Gather", 0},
     {"Concat",      8, 34, design_copy, emit_concat, stream_work, "Concat", 0},
     {"Slice",       8, 34, design_copy, emit_slice,  stream_work, "Slice", 0},
     ROWS("Gather", 4, 24, emit_gather),

@@ -48,7 +48,7 @@ static const struct wl_field entry_fields[] = {
     {"m",           WL_F_INT,    false, NULL,    1, 1e12, E(m), NULL, NULL, "rows; output pixels of a convolution"},
     {"n",           WL_F_INT,    false, NULL,    1, 1e12, E(n), NULL, NULL, "columns, output channels of a group; or elements of one array, results"},
     {"k",           WL_F_NUM,    false, NULL,    1, 1e12, E(k), NULL, NULL, "depth of the product; elements per result"},
-    {"window",      WL_F_INT,    false, NULL,    1, 1e9,  E(window), NULL, NULL, "taps of the window"},
+    {"window",      WL_F_INT,    false, NULL,    1, 1e9,  E(window), NULL, NULL, "taps of the window; of a transposition, elements of cache that a column occupies"},
     {"stride",      WL_F_INT,    false, NULL,    1, 1e9,  E(stride), NULL, NULL, "of the window, axes multiplied"},
     {"width",       WL_F_INT,    false, NULL,    1, 1e12, E(width), NULL, NULL, "columns of the output image, or elements in a row that are treated alike"},
     {"operands",    WL_F_INT,    false, NULL,    0, 100,  E(operands), NULL, NULL, "further activations read: a residual, the other side of an addition"},

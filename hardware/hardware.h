@@ -286,7 +286,8 @@ enum wl_statistic { WL_STAT_MEDIAN, WL_STAT_MEAN, WL_STAT_MIN };
  */
 struct wl_kernel_sizes {
     double groups, m, n, k;
-    double window; /* taps of a convolution's or pooling's window */
+    double window; /* taps of a convolution's or pooling's window; of a transposition, elements of
+                      cache that a column of the source occupies */
     double stride; /* of the window, all axes multiplied */
     double width;  /* columns of the output image; else neighbours in memory that are treated alike:
                       the row of a softmax, the run that a copy keeps */

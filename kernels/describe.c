@@ -112,6 +112,29 @@ static const char *stream_name(const struct wl_graph *g, const struct wl_subgrap
     return wl_arena_strndup(arena, s->pattern, first);
 }
 
+/* One axis goes elsewhere and the others keep their order: libraries have code of its own for that.
+ */
+static bool moves_one_axis(const struct wl_node *n)
+{
+    const struct wl_attr *perm = wl_node_attr(n, "perm");
+    if (perm == NULL || perm->type != WL_ATTR_INTS) {
+        return true; /* a matrix, in nearly all networks */
+    }
+    int64_t first = 0, last = perm->count - 1;
+    while (first < last && perm->u.ints[first] == first) {
+        first++;
+    }
+    while (last > first && perm->u.ints[last] == last) {
+        last--;
+    }
+    bool outwards = perm->u.ints[first] == last, inwards = perm->u.ints[last] == first;
+    for (int64_t i = first; i < last; i++) {
+        inwards = inwards && perm->u.ints[i] == i + 1;
+        outwards = outwards && perm->u.ints[i + 1] == i;
+    }
+    return inwards || outwards;
+}
+
 static wl_status name_stream(struct namer *n, const struct wl_graph *g, const struct wl_subgraph *s,
                              bool blocked, struct wl_arena *arena, struct wl_error *err)
 {
@@ -121,6 +144,9 @@ static wl_status name_stream(struct namer *n, const struct wl_graph *g, const st
         const char *own = wl_arena_printf(arena, "%s_blocked", name);
         WL_TRY_PTR(own, err);
         name_add(n, own);
+    }
+    if (s->access == WL_ACCESS_TRANSPOSE && !moves_one_axis(&g->nodes[s->anchor])) {
+        name_add(n, "transpose_axes");
     }
     name_add(n, name);
     name_add(n, WL_KERNEL_ELEMENTWISE);

@@ -6,9 +6,12 @@
  *   softmax, normalisation    the row
  *   reduction                 what is reduced, where that is a run; else 1
  *   copies                    elements that stay together
+ *   transposition             the same; `window` is the cache that a column of the source occupies
  *   element-wise              elements over which the smaller operand advances with the larger one,
  *                             or stays put (NumPy broadcasting)
  */
+#include <math.h>
+
 #include "kernels_priv.h"
 
 const struct wl_product *wl_kernels_product(const struct wl_subgraph *s)
@@ -184,34 +187,53 @@ static double map_run(const struct wl_graph *g, const struct wl_node *n, double 
     return run;
 }
 
-static double transpose_run(const struct wl_graph *g, const struct wl_node *n)
-{
-    const struct wl_tensor *out = tensor_at(g, wl_node_output(n, 0));
-    const struct wl_attr *perm = wl_node_attr(n, "perm");
-    double run = 1;
-    if (out == NULL || perm == NULL || perm->type != WL_ATTR_INTS || perm->count != out->rank) {
-        return run;
-    }
-    for (int32_t i = out->rank - 1; i >= 0 && perm->u.ints[i] == i; i--) {
-        run *= wl_kernels_dim(out->dims[i], 1);
-    }
-    return run;
-}
+/*
+ * How a transposition walks: its result consists of runs that were together in the source; the
+ * runs of a row of the result come from a column of the source.
+ */
+struct walk {
+    double run;    /* elements copied at a time */
+    double stride; /* elements from one run of the column to the next */
+    double column; /* runs in the column */
+};
 
-/* How far apart in the source are neighbours of the result. */
-static double transpose_stride(const struct wl_graph *g, const struct wl_node *n)
+static struct walk transpose_walk(const struct wl_graph *g, const struct wl_node *n)
 {
+    struct walk w = {1, 1, 1};
     const struct wl_tensor *in = tensor_at(g, wl_node_input(n, 0));
     const struct wl_attr *perm = wl_node_attr(n, "perm");
-    double stride = 1;
-    if (in == NULL || perm == NULL || perm->type != WL_ATTR_INTS || perm->count != in->rank ||
-        in->rank < 1) {
-        return in != NULL && in->rank > 0 ? wl_kernels_dim(in->dims[in->rank - 1], 1) : 1;
+    bool given = perm != NULL && perm->type == WL_ATTR_INTS;
+    if (in == NULL || in->rank < 1 || (given && perm->count != in->rank)) {
+        return w;
     }
-    for (int64_t i = perm->u.ints[in->rank - 1] + 1; i > 0 && i < in->rank; i++) {
-        stride *= wl_kernels_dim(in->dims[i], 1);
+    int64_t last = in->rank - 1;
+    while (given && last >= 0 && perm->u.ints[last] == last) {
+        w.run *= wl_kernels_dim(in->dims[last--], 1);
     }
-    return stride;
+    int64_t axis = given && last >= 0 ? perm->u.ints[last] : 0;
+    if (axis < 0 || axis >= in->rank) {
+        return w;
+    }
+    for (int64_t i = axis + 1; i < in->rank; i++) {
+        w.stride *= wl_kernels_dim(in->dims[i], 1);
+    }
+    w.column = wl_kernels_dim(in->dims[axis], 1);
+    return w;
+}
+
+/*
+ * Elements of cache that a column of the source occupies: a line or a run each, and all that lies
+ * between two that share a set where the stride has a large power of two in it (caches find their
+ * set by the lowest bits of the address; Hennessy and Patterson, appendix B).
+ */
+static double transpose_footprint(const struct walk *w)
+{
+    static const double line = 16, span = 32768; /* fp32: 64 bytes, 2,048 sets of them */
+    double between = 1;
+    while (between < span && fmod(w->stride, 2 * between) == 0) {
+        between *= 2;
+    }
+    return w->column * fmax(between, fmax(line, w->run));
 }
 
 /* Elements between neighbours of one reduction: 1 where rows are reduced. */
@@ -254,7 +276,7 @@ static double run_of(const struct wl_graph *g, const struct wl_subgraph *s, doub
     const struct wl_node *n = &g->nodes[s->anchor];
     switch (s->access) {
     case WL_ACCESS_TRANSPOSE:
-        return transpose_run(g, n);
+        return transpose_walk(g, n).run;
     case WL_ACCESS_GATHER:
         return copy_run(g, n);
     case WL_ACCESS_REDUCE:
@@ -271,7 +293,7 @@ static double run_of(const struct wl_graph *g, const struct wl_subgraph *s, doub
 static double stride_of(const struct wl_graph *g, const struct wl_subgraph *s)
 {
     const struct wl_node *n = &g->nodes[s->anchor];
-    return s->access == WL_ACCESS_TRANSPOSE ? transpose_stride(g, n)
+    return s->access == WL_ACCESS_TRANSPOSE ? transpose_walk(g, n).stride
            : s->kind == WL_OPK_REDUCE       ? reduce_stride(g, n)
                                             : 1;
 }
@@ -290,6 +312,10 @@ static void stream_sizes(const struct wl_graph *g, const struct wl_subgraph *s,
     } else {
         out->width = run_of(g, s, results);
         out->stride = stride_of(g, s);
+    }
+    if (s->access == WL_ACCESS_TRANSPOSE) {
+        struct walk walk = transpose_walk(g, &g->nodes[s->anchor]);
+        out->window = transpose_footprint(&walk);
     }
 }
 

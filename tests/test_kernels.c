@@ -223,6 +223,43 @@ static void test_reuse(void **state)
     end(&f);
 }
 
+/*
+ * Transpositions by hand. Keys of attention, 750 rows of 8 heads of 64: neighbours of the result
+ * are 512 elements apart in the source, a power of two, so that a column of 750 occupies the sets
+ * of 750 x 512 elements. Seven heads of 72: 504 = 8 x 63, a line of 16 elements each is more. Runs
+ * of 64 that stay together lie 512 apart too.
+ */
+static void test_transpositions(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t dims[5], perm[5];
+        double width, stride, window;
+        const char *name;
+        int32_t rank;
+    } cases[] = {
+        {{1, 750, 8, 64}, {0, 2, 3, 1}, 1, 512, 750 * 512, "transpose", 4},
+        {{1, 750, 7, 72}, {0, 2, 3, 1}, 1, 504, 750 * 16, "transpose", 4},
+        {{1, 750, 8, 64}, {0, 2, 1, 3}, 64, 512, 750 * 512, "transpose", 4},
+        {{1, 3, 5, 9, 9}, {0, 3, 4, 1, 2}, 1, 81, 5 * 16, "transpose_axes", 5},
+        {{2, 10, 3, 4, 32}, {2, 0, 3, 1, 4}, 32, 384, 10 * 128, "transpose_axes", 5},
+    };
+    for (size_t i = 0; i < WL_ARRAY_LEN(cases); i++) {
+        struct fixture f;
+        begin(&f);
+        const char *x = wl_onnx_input(f.b, WL_ONNX_FLOAT, cases[i].dims, cases[i].rank);
+        struct wl_onnx_node *t = wl_onnx_add(f.b, "Transpose", (const char *[8]){x});
+        wl_onnx_attr_ints(f.b, t, "perm", cases[i].perm, cases[i].rank);
+        wl_onnx_output(f.b, wl_onnx_result(t));
+        describe(&f);
+        const struct wl_kernel_sizes *s = &named(&f, cases[i].name)->sizes;
+        assert_true(s->width == cases[i].width);
+        assert_true(s->stride == cases[i].stride);
+        assert_true(s->window == cases[i].window);
+        end(&f);
+    }
+}
+
 /* What a product does with each result: a bias and a maximum in passing, a second bound not. */
 static void test_epilogue(void **state)
 {
@@ -349,11 +386,17 @@ static void test_halton(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_chain),          cmocka_unit_test(test_residual),
-        cmocka_unit_test(test_rows_of_pixels), cmocka_unit_test(test_streams),
-        cmocka_unit_test(test_reuse),          cmocka_unit_test(test_epilogue),
-        cmocka_unit_test(test_recurrence),     cmocka_unit_test(test_product_of_activations),
-        cmocka_unit_test(test_dilated),        cmocka_unit_test(test_grid),
+        cmocka_unit_test(test_chain),
+        cmocka_unit_test(test_residual),
+        cmocka_unit_test(test_rows_of_pixels),
+        cmocka_unit_test(test_streams),
+        cmocka_unit_test(test_reuse),
+        cmocka_unit_test(test_transpositions),
+        cmocka_unit_test(test_epilogue),
+        cmocka_unit_test(test_recurrence),
+        cmocka_unit_test(test_product_of_activations),
+        cmocka_unit_test(test_dilated),
+        cmocka_unit_test(test_grid),
         cmocka_unit_test(test_halton),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
