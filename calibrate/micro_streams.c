@@ -5,6 +5,7 @@
  * surrounds kernels: layout changes and views come with the images.
  */
 #include <math.h>
+#include <string.h>
 
 #include "micro.h"
 
@@ -133,6 +134,19 @@ static void emit_channel(struct wl_onnx *b, const char *op, const int64_t *p)
 static void emit_mask(struct wl_onnx *b, const char *op, const int64_t *p)
 {
     wl_onnx_output(b, binary(b, op, tensor(b, p), wl_onnx_weight(b, &p[D2], 2)));
+}
+
+static void emit_clip(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    const char *const in[8] = {tokens(b, p), wl_onnx_scalar(b, 0.1F), wl_onnx_scalar(b, 0.6F)};
+    wl_onnx_output(b, wl_onnx_result(wl_onnx_add(b, op, in)));
+}
+
+/* A slope per channel. */
+static void emit_slope(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    const int64_t channels[] = {p[D1], 1, 1};
+    wl_onnx_output(b, binary(b, op, tensor(b, p), wl_onnx_weight(b, channels, 3)));
 }
 
 static void emit_gelu(struct wl_onnx *b, const char *op, const int64_t *p)
@@ -313,6 +327,23 @@ static void emit_image_norm(struct wl_onnx *b, const char *op, const int64_t *p)
     wl_onnx_output(b, wl_onnx_result(wl_onnx_add(b, op, in)));
 }
 
+/* Over groups of 32 channels at most, as exporters write it: normalised as an image of few
+ * channels. */
+static void emit_group_norm(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    (void)op;
+    const int64_t groups[] = {p[D1] % 32 == 0 ? 32 : 16}, grouped[] = {p[D0], groups[0], -1};
+    const int64_t channels[] = {p[D1], 1, 1};
+    const char *const in[8] = {tensor(b, p), wl_onnx_ints(b, grouped, 3)};
+    const char *x = wl_onnx_result(wl_onnx_add(b, "Reshape", in));
+    const char *const norm[8] = {x, wl_onnx_weight(b, groups, 1), wl_onnx_weight(b, groups, 1)};
+    x = wl_onnx_result(wl_onnx_add(b, "InstanceNormalization", norm));
+    const char *const back[8] = {x, wl_onnx_ints(b, p, 4)};
+    x = wl_onnx_result(wl_onnx_add(b, "Reshape", back));
+    x = binary(b, "Mul", x, wl_onnx_weight(b, channels, 3));
+    wl_onnx_output(b, binary(b, "Add", x, wl_onnx_weight(b, channels, 3)));
+}
+
 /* Batch normalisation that no convolution takes in, with its activation. */
 static void emit_norm_relu(struct wl_onnx *b, const char *op, const int64_t *p)
 {
@@ -359,13 +390,15 @@ static bool design_reduce(int32_t i, int64_t *p)
 /* FORM: the axis */
 static void emit_reduce(struct wl_onnx *b, const char *op, const int64_t *p)
 {
-    struct wl_onnx_node *n = wl_onnx_add(b, op, (const char *[8]){tensor(b, p)});
+    bool sum = strcmp(op, "ReduceSum") == 0; /* takes its axes as an input */
+    const char *const in[8] = {tensor(b, p), sum ? wl_onnx_ints(b, &p[FORM], 1) : NULL};
+    struct wl_onnx_node *n = wl_onnx_add(b, op, in);
     if (op[0] == 'A') {
         wl_onnx_attr_int(b, n, "axis", p[FORM]);
         struct wl_onnx_node *c = wl_onnx_add(b, "Cast", (const char *[8]){wl_onnx_result(n)});
         wl_onnx_attr_int(b, c, "to", WL_ONNX_FLOAT);
         n = c;
-    } else {
+    } else if (!sum) {
         wl_onnx_attr_ints(b, n, "axes", &p[FORM], 1);
     }
     wl_onnx_output(b, wl_onnx_result(n));
@@ -528,6 +561,24 @@ static void emit_slice(struct wl_onnx *b, const char *op, const int64_t *p)
     wl_onnx_output(b, wl_onnx_result(wl_onnx_add(b, op, in)));
 }
 
+/* In halves. FORM: the axis */
+static void emit_split(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    int64_t half = p[p[FORM]] / 2;
+    const int64_t sizes[] = {half, p[p[FORM]] - half};
+    const char *const in[8] = {tensor(b, p), wl_onnx_ints(b, sizes, 2)};
+    struct wl_onnx_node *n = wl_onnx_add(b, op, in);
+    wl_onnx_attr_int(b, n, "axis", p[FORM]);
+    const char *second = wl_onnx_another(b, n);
+    wl_onnx_output(b, wl_onnx_result(n));
+    wl_onnx_output(b, second);
+}
+
+static bool design_split(int32_t i, int64_t *p)
+{
+    return design_copy(i, p) && p[p[FORM]] > 1;
+}
+
 /* Rows of a table by index: an embedding. */
 static void emit_gather(struct wl_onnx *b, const char *op, const int64_t *p)
 {
@@ -604,6 +655,8 @@ const struct wl_micro_kind wl_micro_streams[] = {
     ROWS("Log", 3, 12, emit_unary),         ROWS("HardSwish", 4, 18, emit_unary),
     ROWS("HardSigmoid", 4, 18, emit_unary),ROWS("LeakyRelu", 4, 18, emit_unary),
     ROWS("Softplus", 3, 12, emit_unary),    ROWS("Sin", 3, 12, emit_unary),
+    ROWS("Elu", 2, 12, emit_unary),         ROWS("Clip", 2, 15, emit_clip),
+    IMAGE("PRelu", 2, 15, emit_slope),
     ROWS("Cos", 3, 12, emit_unary),         ROWS("Abs", 3, 12, emit_unary),
     ROWS("Add", 6, 30, emit_binary),       ROWS("Mul", 6, 30, emit_binary),
     ROWS("Sub", 4, 18, emit_binary),       ROWS("Div", 4, 18, emit_binary),
@@ -636,12 +689,14 @@ const struct wl_micro_kind wl_micro_streams[] = {
     {"RMS norm",    4, 18, design_rows,  emit_rmsnorm, stream_work, NULL, 0},
     {"mean of rows", 4, 14, design_rows, emit_mean,    stream_work, NULL, 0},
     IMAGE("InstanceNormalization", 4, 24, emit_image_norm),
+    {"group normalisation", 4, 24, design_image, emit_group_norm, stream_work, NULL, 0},
     IMAGE("BatchNormalization", 4, 24, emit_image_norm),
     {"Transpose of windows", 4, 20, design_windows, emit_windows, stream_work, "Transpose", 0},
     {"Transpose",  15, 120, design_transpose, emit_transpose, stream_work, "Transpose", 0},
     {"Transpose of axes", 10, 50, design_axes, emit_axes, stream_work, "Transpose", 0},
     {"Gather of a part", 3, 21, design_part, emit_part, stream_work, "Gather", 0},
     {"Concat",      8, 34, design_copy, emit_concat, stream_work, "Concat", 0},
+    {"Split",       4, 24, design_split, emit_split, stream_work, "Split", 0},
     {"Slice",       8, 34, design_copy, emit_slice,  stream_work, "Slice", 0},
     ROWS("Gather", 4, 24, emit_gather),
     IMAGE("Pad", 4, 21, emit_pad),
@@ -654,6 +709,7 @@ const struct wl_micro_kind wl_micro_streams[] = {
     IMAGE("LRN", 3, 16, emit_lrn),
     {"ReduceMax", 3, 14, design_copy, emit_reduce, stream_work, "ReduceMax", 0},
     {"ReduceMax of rows", 3, 14, design_reduce, emit_reduce, stream_work, "ReduceMax", 0},
+    {"ReduceSum of rows", 2, 12, design_reduce, emit_reduce, stream_work, "ReduceSum", 0},
     {"ReduceMean of rows", 3, 14, design_reduce, emit_reduce, stream_work, "ReduceMean", 0},
     {"ReduceMean", 3, 14, design_copy, emit_reduce, stream_work, "ReduceMean", 0},
     {"ArgMax", 3, 10, design_copy, emit_reduce, stream_work, "ArgMax", 0},

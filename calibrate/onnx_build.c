@@ -13,6 +13,7 @@
 
 #define OPSET 17
 #define IR_VERSION 8
+#define OUTPUTS_MAX 4
 
 struct list {
     void **items;
@@ -231,7 +232,7 @@ struct wl_onnx_node *wl_onnx_add(struct wl_onnx *b, const char *op, const char *
 {
     struct wl_onnx_node *n = node_new(b);
     char **in = WL_ARRAY(b->arena, char *, 8);
-    char **out = WL_ARRAY(b->arena, char *, 1);
+    char **out = WL_ARRAY(b->arena, char *, OUTPUTS_MAX);
     if (n == NULL || in == NULL || out == NULL) {
         b->failed = true;
         return NULL;
@@ -248,6 +249,16 @@ struct wl_onnx_node *wl_onnx_add(struct wl_onnx *b, const char *op, const char *
     n->proto.name = wl_arena_printf(b->arena, "%s%s%d", b->prefix, op, b->serial++);
     push(b, &b->nodes, n);
     return n;
+}
+
+const char *wl_onnx_another(struct wl_onnx *b, struct wl_onnx_node *n)
+{
+    if (n == NULL || n->proto.n_output == OUTPUTS_MAX) {
+        return NULL;
+    }
+    char *made = name_new(b, "y");
+    n->proto.output[n->proto.n_output++] = made;
+    return made;
 }
 
 const char *wl_onnx_result(const struct wl_onnx_node *n)

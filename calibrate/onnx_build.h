@@ -42,6 +42,8 @@ void wl_onnx_peek(struct wl_onnx *b);
 /* A node with one output; inputs that are NULL end the list. */
 struct wl_onnx_node *wl_onnx_add(struct wl_onnx *b, const char *op, const char *const inputs[8]);
 const char *wl_onnx_result(const struct wl_onnx_node *n);
+/* One more output, four at most; NULL past them. */
+const char *wl_onnx_another(struct wl_onnx *b, struct wl_onnx_node *n);
 void wl_onnx_attr_int(struct wl_onnx *b, struct wl_onnx_node *n, const char *name, int64_t value);
 void wl_onnx_attr_ints(struct wl_onnx *b, struct wl_onnx_node *n, const char *name,
                        const int64_t *values, int32_t count);
