@@ -347,7 +347,7 @@ static bool design_volume(int32_t i, int64_t *p)
     p[BATCH] = 1;
     p[GROUPS] = large ? 8 : PICK(i, 11, 2, 4, 8); /* frames */
     p[CIN] = PICK(i, 3, 3, 16, 32, 64, 64, 128, 256, 512);
-    p[COUT] = spread(i, 5, 16, 512, 16);
+    p[COUT] = PICK(i, 5, 16, 32, 64, 64, 96, 128, 256, 512);
     p[KH] = p[KW] = PICK(i, 7, 1, 3, 3, 3);
     p[STRIDE] = PICK(i, 13, 1, 1, 2);   /* of the image alone */
     p[EPILOGUE] = PICK(i, 17, 1, 3, 3); /* taps in time */
@@ -566,19 +566,19 @@ const struct wl_micro_kind wl_micro_products[] = {
     {"pointwise convolution",  50, 360, design_pointwise,  emit_conv,       conv_work,      NULL, 0},
     {"convolution",            40, 270, design_window,     emit_conv,       conv_work,      NULL, 0},
     {"depthwise convolution",  40, 300, design_depthwise,  emit_conv,       conv_work,      NULL, 0},
-    {"convolution of one pixel", 12, 60, design_pixel,     emit_conv,       conv_work,      NULL, 0},
+    {"convolution of one pixel", 12, 90, design_pixel,     emit_conv,       conv_work,      NULL, 0},
     {"first convolution",      12, 50, design_first,      emit_conv,       conv_work,      NULL, 0},
     {"patch convolution",       8, 24, design_patch,      emit_conv,       conv_work,      NULL, 0},
     {"grouped convolution",    14, 70, design_grouped,    emit_conv,       conv_work,      NULL, 0},
     {"unblocked convolution",  12, 90, design_unblocked,  emit_conv,       conv_work,      NULL, 0},
-    {"1-D convolution",         8, 36, design_line,       emit_line,       conv_work,      NULL, 0},
-    {"3-D convolution",         6, 36, design_volume,     emit_volume,     volume_work,    NULL, 0},
+    {"1-D convolution",         8, 60, design_line,       emit_line,       conv_work,      NULL, 0},
+    {"3-D convolution",         6, 60, design_volume,     emit_volume,     volume_work,    NULL, 0},
     {"transposed convolution",  8, 60, design_transposed, emit_transposed, conv_work,      NULL, 0},
     {"matrix product",         36, 200, design_gemm,       emit_gemm,       product_work,   NULL, 0},
     {"few rows",               14, 70, design_gemv,       emit_gemm,       product_work,   NULL, 0},
     {"product per head",       20, 100, design_heads,      emit_heads,      product_work,   NULL, 0},
-    {"LSTM",                    4, 36, design_recurrent,  emit_recurrent,  recurrent_work, "LSTM", 0},
-    {"GRU",                     4, 32, design_recurrent,  emit_recurrent,  recurrent_work, "GRU", 0},
+    {"LSTM",                    4, 48, design_recurrent,  emit_recurrent,  recurrent_work, "LSTM", 0},
+    {"GRU",                     4, 48, design_recurrent,  emit_recurrent,  recurrent_work, "GRU", 0},
     {"few rows, near weights", 6,  60, design_near,        emit_gemm,       product_work,   NULL, 1.2e6},
     {"few rows, far weights",  6, 30, design_gemv,        emit_gemm,       product_work,   NULL, 3.5e8},
     {"rows, far weights",      4, 18, design_gemm,        emit_gemm,       product_work,   NULL, 3.5e8},

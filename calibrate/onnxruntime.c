@@ -25,7 +25,10 @@
 
 #define PACK_WORK 2.5e8 /* of one file, in the unit of wl_micro_kind.work: tens of milliseconds */
 #define PACK_CELLS 40
-#define TRIES 8 /* of each design wanted: those too large are passed over */
+#define BALLAST_ELEMENTS 16000000 /* read and written once per inference: 128 MB */
+#define BALLAST_BELOW 4e6         /* of work: kernels that would all stay in a cache together */
+#define BALLAST_EVERY 3           /* of the files that hold such kernels */
+#define TRIES 8                   /* of each design wanted: those too large are passed over */
 #define REFERENCE_SECONDS 0.02
 #define SPEED_MOST 1.25 /* a clock moves less: more is a disturbance */
 #define CHAIN 200       /* steps of the trivial chain */
@@ -375,11 +378,13 @@ static wl_status add_call(struct run *r, int64_t elements, int32_t threads, doub
  */
 static wl_status measure_call(struct run *r, int32_t threads, struct wl_error *err)
 {
-    /* a class or two; an image; the caches of a decoder */
+    /* A class or two; an image; from 32 MB on, where the C library asks the system for memory every
+       time (M_MMAP_THRESHOLD of mallopt(3)); the caches of a decoder. */
     static const struct {
         int64_t elements;
         int32_t results;
-    } sizes[] = {{4096, 1}, {65536, 1}, {400000, 1}, {1500000, 1}, {6000000, 1}, {3000000, 8}};
+    } sizes[] = {{4096, 1},    {65536, 1},   {400000, 1},   {1500000, 1},
+                 {6000000, 1}, {8500000, 1}, {16000000, 1}, {3000000, 8}};
     struct wl_ort_result result;
     WL_TRY(run_chain(r, (struct chain){.kernels = 1, .elements = TRIVIAL}, threads, &result, err));
     double kernel_s = wl_ort_without_profile(kernels_of(&result), r->costs.profile_s);
@@ -542,20 +547,43 @@ static int32_t pack(const struct cell *cells, int32_t first, int32_t count)
     return n;
 }
 
+/* One file: its cells, in which order, and whether much memory is touched beside them. */
+struct file {
+    const struct cell *cells;
+    int32_t first, end;
+    bool backwards;
+    bool ballast;
+};
+
+/*
+ * What a network of some size does to the weights of its small kernels, such as those that weigh
+ * channels: between two inferences they leave the caches.
+ */
+static void emit_ballast(struct wl_onnx *b, bool wanted)
+{
+    const int64_t elements[] = {BALLAST_ELEMENTS};
+    if (wanted) {
+        wl_onnx_prefix(b, "ballast_");
+        wl_onnx_output(b, wl_micro_fresh(b, elements, 1));
+    }
+}
+
 /* The cells of a file from the first to the last, or the other way round. */
-static wl_status emit_cells(struct run *r, const struct cell *cells, const int32_t span[2],
-                            bool backwards, struct wl_onnx **out, struct wl_error *err)
+static wl_status emit_cells(struct run *r, const struct file *f, bool backwards,
+                            struct wl_onnx **out, struct wl_error *err)
 {
     struct wl_onnx *b = wl_onnx_new(&r->scratch);
     WL_TRY_PTR(b, err);
     wl_onnx_peek(b);
-    for (int32_t i = 0; i < span[1] - span[0]; i++) {
-        int32_t at = backwards ? span[1] - 1 - i : span[0] + i;
+    emit_ballast(b, f->ballast && backwards);
+    for (int32_t i = 0; i < f->end - f->first; i++) {
+        int32_t at = backwards ? f->end - 1 - i : f->first + i;
         const char *prefix = wl_arena_printf(&r->scratch, "c%d_", at);
         WL_TRY_PTR(prefix, err);
         wl_onnx_prefix(b, prefix);
-        cells[at].kind->emit(b, cells[at].kind->op, cells[at].p);
+        f->cells[at].kind->emit(b, f->cells[at].kind->op, f->cells[at].p);
     }
+    emit_ballast(b, f->ballast && !backwards);
     *out = b;
     return WL_OK;
 }
@@ -565,23 +593,22 @@ static wl_status emit_cells(struct run *r, const struct cell *cells, const int32
  * (its profiles show it). So the file that it gets is the reverse of the one that wattline reads:
  * both then see the same order, and agree on which kernel meets memory first.
  */
-static wl_status write_cells(struct run *r, const struct cell *cells, const int32_t span[2],
-                             bool backwards, struct wl_error *err)
+static wl_status write_cells(struct run *r, const struct file *f, struct wl_error *err)
 {
     struct wl_onnx *b;
-    WL_TRY(emit_cells(r, cells, span, !backwards, &b, err));
+    WL_TRY(emit_cells(r, f, !f->backwards, &b, err));
     WL_TRY(write_files(r, b, err));
-    WL_TRY(emit_cells(r, cells, span, backwards, &b, err));
+    WL_TRY(emit_cells(r, f, f->backwards, &b, err));
     return wl_onnx_write(b, r->graph_path, err);
 }
 
-static wl_status run_file(struct run *r, const struct cell *cells, const int32_t span[2],
-                          bool backwards, int32_t threads, struct wl_error *err)
+static wl_status run_file(struct run *r, const struct file *f, int32_t threads,
+                          struct wl_error *err)
 {
     struct analysed a;
     struct wl_ort_result result;
     wl_arena_reset(&r->scratch, (struct wl_arena_mark){0});
-    WL_TRY(write_cells(r, cells, span, backwards, err));
+    WL_TRY(write_cells(r, f, err));
     WL_TRY(analyse(r, &a, err));
     wl_status status = WL_OK;
     if (!all_known(r, &a, threads)) {
@@ -592,6 +619,18 @@ static wl_status run_file(struct run *r, const struct cell *cells, const int32_t
     }
     wl_model_done(&a.model);
     return status;
+}
+
+/* Cells are in order of work: the last is the largest. */
+static struct file file_at(const struct cell *cells, const int32_t *starts, int32_t i)
+{
+    const struct cell *last = &cells[starts[i + 1] - 1];
+    bool small = last->kind->pack == 0 && last->work < BALLAST_BELOW;
+    return (struct file){.cells = cells,
+                         .first = starts[i],
+                         .end = starts[i + 1],
+                         .backwards = i % 2 != 0,
+                         .ballast = small && i % BALLAST_EVERY == 0};
 }
 
 static int32_t common_divisor(int32_t a, int32_t b)
@@ -629,7 +668,8 @@ static wl_status run_files(struct run *r, const struct cell *cells, const int32_
         int32_t f = (int32_t)(((int64_t)i * step) % files);
         wl_bench_progress(r->bench, (t + (double)i / files) / o->thread_count, what);
         WL_TRY(note_speed(r, threads, err));
-        WL_TRY(run_file(r, cells, &starts[f], f % 2 != 0, threads, err));
+        struct file file = file_at(cells, starts, f);
+        WL_TRY(run_file(r, &file, threads, err));
     }
     return WL_OK;
 }
