@@ -267,7 +267,7 @@ static bool design_unblocked(int32_t i, int64_t *p)
     p[KH] = p[KW] = PICK(i, 7, 1, 1, 3, 3);
     p[STRIDE] = PICK(i, 13, 1, 1, 1, 2);
     p[EPILOGUE] = RELU;
-    if (i % 3 == 0) {
+    if (wl_micro_halton(i, 19) < 1.0 / 3) { /* not every third: those have channels alike */
         p[COUT] = p[GROUPS] = p[CIN];
         p[KH] = p[KW] = 3;
         p[EPILOGUE] = PLAIN;
@@ -280,32 +280,55 @@ static bool design_quantised(int32_t i, int64_t *p)
 {
     image(i, p, 6, 120);
     p[BATCH] = WL_MICRO_PICK(i, 11, 1, 1, 4, 8);
-    p[CIN] = i % 12 == 0 ? 3 : spread(i, 3, 16, 640, 8);
+    p[CIN] = wl_micro_halton(i, 23) < 1.0 / 12 ? 3 : spread(i, 3, 16, 640, 8);
     p[COUT] = spread(i, 5, 16, 640, 8);
     p[KH] = p[KW] = PICK(i, 7, 1, 1, 1, 3, 3);
     p[STRIDE] = PICK(i, 13, 1, 1, 1, 2);
     p[EPILOGUE] = PICK(i, 17, PLAIN, RELU);
-    if (i % 3 == 0) {
+    if (wl_micro_halton(i, 19) < 1.0 / 3) { /* not every third: those have channels alike */
         p[COUT] = p[GROUPS] = p[CIN];
         p[KH] = p[KW] = 3;
     }
     return conv_fits(i, p);
 }
 
-static void emit_quantised(struct wl_onnx *b, const char *op, const int64_t *p)
+/* A convolution of `x` with weights stored in integers. */
+static const char *stored_conv(struct wl_onnx *b, const char *x, const int64_t *p)
 {
-    (void)op;
-    const int64_t dims[] = {p[BATCH], p[CIN], p[HEIGHT], p[WIDTH]};
     const int64_t w[] = {p[COUT], p[CIN] / p[GROUPS], p[KH], p[KW]};
     const char *const stored[8] = {wl_onnx_weight_of(b, WL_ONNX_INT8, w, 4),
                                    wl_onnx_scalar(b, 0.01F)};
     const char *weights = wl_onnx_result(wl_onnx_add(b, "DequantizeLinear", stored));
-    struct wl_onnx_node *n =
-        wl_onnx_add(b, "Conv", (const char *[8]){wl_micro_fresh(b, dims, 4), weights});
+    struct wl_onnx_node *n = wl_onnx_add(b, "Conv", (const char *[8]){x, weights});
     wl_onnx_attr_int(b, n, "group", p[GROUPS]);
     wl_micro_window_attrs(b, n, p[KH], p[KW], p[STRIDE], 1);
-    const char *y = wl_onnx_result(n);
+    return wl_onnx_result(n);
+}
+
+static void emit_quantised(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    (void)op;
+    const int64_t dims[] = {p[BATCH], p[CIN], p[HEIGHT], p[WIDTH]};
+    const char *y = stored_conv(b, wl_micro_fresh(b, dims, 4), p);
     wl_onnx_output(b, p[EPILOGUE] == RELU ? wl_micro_unary(b, "Relu", y) : y);
+}
+
+/* Stored as unsigned integers, and read again. */
+static const char *requantised(struct wl_onnx *b, const char *x)
+{
+    const char *const in[8] = {x, wl_onnx_scalar(b, 0.02F), wl_onnx_byte(b, 128)};
+    const char *q = wl_onnx_result(wl_onnx_add(b, "QuantizeLinear", in));
+    const char *const back[8] = {q, in[1], in[2]};
+    return wl_onnx_result(wl_onnx_add(b, "DequantizeLinear", back));
+}
+
+/* Between quantised tensors a runtime computes in integers. */
+static void emit_integer_conv(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    (void)op;
+    const int64_t dims[] = {p[BATCH], p[CIN], p[HEIGHT], p[WIDTH]};
+    const char *x = requantised(b, wl_onnx_input(b, WL_ONNX_FLOAT, dims, 4));
+    wl_onnx_output(b, wl_micro_unary(b, "Neg", requantised(b, stored_conv(b, x, p))));
 }
 
 /* One row or plane more: 1-D (speech) and 3-D (video) convolutions, which are never blocked. */
@@ -479,6 +502,17 @@ static void emit_gemm(struct wl_onnx *b, const char *op, const int64_t *p)
     wl_onnx_output(b, wl_onnx_result(n));
 }
 
+static void emit_integer_product(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    (void)op;
+    const int64_t x[] = {p[M], p[K]}, w[] = {p[K], p[N]};
+    const char *const stored[8] = {wl_onnx_weight_of(b, WL_ONNX_INT8, w, 2),
+                                   wl_onnx_scalar(b, 0.01F)};
+    const char *weights = wl_onnx_result(wl_onnx_add(b, "DequantizeLinear", stored));
+    const char *left = requantised(b, wl_onnx_input(b, WL_ONNX_FLOAT, x, 2));
+    wl_onnx_output(b, wl_micro_binary(b, "MatMul", left, weights));
+}
+
 /* Attention: products of two activations, one per head. */
 static bool design_heads(int32_t i, int64_t *p)
 {
@@ -584,6 +618,8 @@ const struct wl_micro_kind wl_micro_products[] = {
     {"rows, far weights",      4, 18, design_gemm,        emit_gemm,       product_work,   NULL, 3.5e8},
     {"decoding per head",     10, 50, design_decode,      emit_heads,      product_work,   NULL, 0},
     {"quantised weights",     10, 80, design_quantised,   emit_quantised,  conv_work,      NULL, 0},
+    {"convolution in integers", 14, 90, design_quantised, emit_integer_conv, conv_work,   NULL, 0},
+    {"product in integers",    6, 40, design_gemm,        emit_integer_product, product_work, NULL, 0},
     {NULL, 0, 0, NULL, NULL, NULL, NULL, 0},
 };
 /* clang-format on */

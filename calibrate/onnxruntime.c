@@ -150,6 +150,7 @@ static const struct {
     {"ReorderInput", WL_KERNEL_REORDER_IN, 8},
     {"ReorderOutput", WL_KERNEL_REORDER_OUT, 8},
     {"DequantizeLinear", WL_KERNEL_DEQUANTIZE, 5},
+    {"ReorderIntegers", WL_KERNEL_REORDER_INTEGERS, 2},
 };
 
 static int32_t surrounding(const struct wl_ort_kernel *k)
@@ -235,6 +236,11 @@ static wl_status add_surroundings(struct run *r, const struct wl_ort_kernel *k, 
     return has_near(r->bench, &row) ? WL_OK : add_row(r, &row, err);
 }
 
+static enum wl_precision row_precision(const struct analysed *a, int32_t i)
+{
+    return a->partition.subgraphs[i].quantized ? WL_PREC_INT8 : WL_PREC_FP32;
+}
+
 /* Kernels of one subgraph are added up: a runtime may have split what the profile joins. */
 static wl_status add_kernels(struct run *r, const struct analysed *a, struct wl_ort_result *result,
                              int32_t threads, struct wl_error *err)
@@ -246,6 +252,7 @@ static wl_status add_kernels(struct run *r, const struct analysed *a, struct wl_
         const struct wl_kernel *k = &a->kernels.items[i];
         rows[i] = plain_row(k->operations[0], threads);
         rows[i].sizes = k->sizes;
+        rows[i].precision = row_precision(a, i);
     }
     wl_ort_assign(result, &a->partition);
     r->profile_cost_s = wl_ort_profile_cost_in(result, &r->costs);
@@ -271,7 +278,7 @@ static bool all_known(const struct run *r, const struct analysed *a, int32_t thr
     for (int32_t i = 0; i < a->partition.count; i++) {
         const struct wl_kernel *k = &a->kernels.items[i];
         if (strcmp(k->operations[0], PLAINEST) != 0 &&
-            !wl_bench_has(r->bench, k->operations[0], WL_PREC_FP32, threads, &k->sizes)) {
+            !wl_bench_has(r->bench, k->operations[0], row_precision(a, i), threads, &k->sizes)) {
             return false;
         }
     }

@@ -48,6 +48,11 @@ wl_status wl_model_load(const char *path, const struct wl_frontend_options *opt,
 wl_status wl_model_load_bytes(const uint8_t *bytes, size_t count, const char *path,
                               const struct wl_frontend_options *opt, struct wl_model *out,
                               struct wl_error *err) WL_MUST_CHECK;
+/*
+ * Whether a float initializer whose values the graph does not carry has one in (low, high): read
+ * from the model's file (payload.c). False where the file does not have them.
+ */
+bool wl_model_has_floats_between(const struct wl_model *m, int32_t tensor, double low, double high);
 void wl_model_done(struct wl_model *m);
 
 #endif

@@ -3,7 +3,8 @@
  * frontend/materialize_values.c: random values that let a network run without overflow. Uniform,
  * with standard deviation 1 / sqrt(fan in) for what multiplies an activation, so that activations
  * keep their size from layer to layer; close to 1 for scales of normalisations and for factors;
- * positive for variances and quantisation scales; small for the rest. The consumer decides.
+ * positive for variances and quantisation scales, which fit each other; small for the rest. The
+ * consumer decides.
  *
  * Known simplification: a large int64 tensor (an index, in practice) gets zeros.
  */
@@ -117,8 +118,42 @@ static struct wl_mat_draw by_fan_in(double fan_in)
     return around(0.0, 1.0 / sqrt(fmax(1.0, fan_in)));
 }
 
+static const Onnx__TensorProto *find_initializer(const Onnx__GraphProto *g, const char *name)
+{
+    for (size_t i = 0; i < g->n_initializer; i++) {
+        if (g->initializer[i]->name != NULL && strcmp(g->initializer[i]->name, name) == 0) {
+            return g->initializer[i];
+        }
+    }
+    return NULL;
+}
+
+static const Onnx__NodeProto *find_producer(const Onnx__GraphProto *g, const char *name)
+{
+    for (size_t i = 0; i < g->n_node; i++) {
+        for (size_t k = 0; k < g->node[i]->n_output; k++) {
+            if (strcmp(g->node[i]->output[k], name) == 0) {
+                return g->node[i];
+            }
+        }
+    }
+    return NULL;
+}
+
+/* The node that adds `name` as the bias of a product; NULL where there is none. */
+static const Onnx__NodeProto *find_biased(const Onnx__GraphProto *g, const char *name)
+{
+    for (size_t i = 0; i < g->n_node; i++) {
+        const Onnx__NodeProto *n = g->node[i];
+        if (n->n_input == 3 && strcmp(n->input[2], name) == 0) {
+            return n;
+        }
+    }
+    return NULL;
+}
+
 /* Scale that gives what it scales, where that is stored, the deviation 1 / sqrt(fan in). */
-static struct wl_mat_draw by_scaled(const Onnx__GraphProto *g, const Onnx__NodeProto *n)
+static double scale_of(const Onnx__GraphProto *g, const Onnx__NodeProto *n)
 {
     double fan_in = 1.0;
     double deviation = DEVIATION_8_BIT;
@@ -126,13 +161,46 @@ static struct wl_mat_draw by_scaled(const Onnx__GraphProto *g, const Onnx__NodeP
         fan_in = (double)int_attribute(n, "K");
         deviation = DEVIATION_4_BIT;
     }
-    for (size_t i = 0; i < g->n_initializer; i++) {
-        if (g->initializer[i]->name != NULL && strcmp(g->initializer[i]->name, n->input[0]) == 0) {
-            fan_in = fmax(fan_in, all_but_first(g->initializer[i]));
-        }
+    const Onnx__TensorProto *scaled = find_initializer(g, n->input[0]);
+    fan_in = scaled == NULL ? fan_in : fmax(fan_in, all_but_first(scaled));
+    return 1.0 / (deviation * sqrt(fmax(1.0, fan_in)));
+}
+
+/* Scale of what the dequantiser of `name` reads, as the file will have it; 1 without one. */
+static double scale_behind(const Onnx__GraphProto *g, const char *name)
+{
+    const Onnx__NodeProto *n = find_producer(g, name);
+    if (n == NULL || n->op_type == NULL || strcmp(n->op_type, "DequantizeLinear") != 0 ||
+        n->n_input < 2) {
+        return 1.0;
     }
-    double scale = 1.0 / (deviation * sqrt(fmax(1.0, fan_in)));
-    return around(scale, 0.05 * scale);
+    const Onnx__TensorProto *scale = find_initializer(g, n->input[1]);
+    float stored;
+    if (scale != NULL && scale->n_float_data > 0) {
+        return (double)scale->float_data[0];
+    }
+    if (scale != NULL && scale->has_raw_data && scale->raw_data.len >= sizeof(stored) &&
+        scale->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT) {
+        memcpy(&stored, scale->raw_data.data, sizeof(stored));
+        return (double)stored;
+    }
+    return scale_of(g, n);
+}
+
+/*
+ * A bias in integers has the scale of the products that it is added to, by which runtimes know that
+ * they may compute in integers; so no scale is spread.
+ */
+static struct wl_mat_draw by_scaled(const Onnx__GraphProto *g, const Onnx__NodeProto *n)
+{
+    const Onnx__TensorProto *scaled = find_initializer(g, n->input[0]);
+    bool sum = scaled != NULL && scaled->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT32 &&
+               n->n_output > 0;
+    const Onnx__NodeProto *biased = sum ? find_biased(g, n->output[0]) : NULL;
+    if (biased != NULL) {
+        return around(scale_behind(g, biased->input[0]) * scale_behind(g, biased->input[1]), 0.0);
+    }
+    return around(scale_of(g, n), 0.0);
 }
 
 static struct wl_mat_draw by_role(enum role role, const Onnx__GraphProto *g,

@@ -24,6 +24,7 @@ struct wl_kernel {
     int32_t views;            /* views and shape arithmetic that run just before it */
     double dequantized_elems; /* stored weights that it reads in floats and that were quantised */
     bool blocked;             /* works on blocks of channels */
+    bool integer;             /* works on integers, channels last: reordered by transposing */
 };
 
 struct wl_kernels {
@@ -34,7 +35,8 @@ struct wl_kernels {
 /* Names of what surrounds kernels, as calibrations have them. */
 #define WL_KERNEL_REORDER_IN "reorder_input"
 #define WL_KERNEL_REORDER_OUT "reorder_output"
-#define WL_KERNEL_VIEW "view" /* one view or piece of shape arithmetic */
+#define WL_KERNEL_REORDER_INTEGERS "reorder_integers" /* channels to the end, or back */
+#define WL_KERNEL_VIEW "view"                         /* one view or piece of shape arithmetic */
 #define WL_KERNEL_ELEMENTWISE                                                                      \
     "elementwise" /* the plainest kernel; what is not known goes by it                             \
                    */

@@ -10,6 +10,9 @@
  * that are broadcast to full size first. Otherwise as in ONNX Runtime's CPU provider, whose
  * optimised graphs show every reorder as a node (tools/ort/bench.mjs prints them); block sizes are
  * 16 with AVX-512 and on Arm, 8 with AVX2.
+ *
+ * Convolutions in integers work on channels last, and other kernels in integers do where all they
+ * read lies so; a transpose brings images there and back.
  */
 #include <string.h>
 
@@ -22,6 +25,12 @@ static const struct wl_tensor *image(const struct layout *l, int32_t tensor)
 {
     const struct wl_tensor *t = &l->partition->graph->tensors[tensor];
     return t->rank == 4 && t->dtype == WL_DT_FLOAT ? t : NULL;
+}
+
+static const struct wl_tensor *integer_image(const struct layout *l, int32_t tensor)
+{
+    const struct wl_tensor *t = &l->partition->graph->tensors[tensor];
+    return t->rank == 4 && (t->dtype == WL_DT_INT8 || t->dtype == WL_DT_UINT8) ? t : NULL;
 }
 
 static int64_t channels(const struct wl_tensor *t)
@@ -147,6 +156,17 @@ static bool is_blocked(const struct layout *l, const struct wl_subgraph *s)
     }
 }
 
+/* Only where a runtime blocks floats by its own rules: one with a list has no such kernels. */
+static bool is_integer(const struct layout *l, const struct wl_subgraph *s)
+{
+    bool images = l->blocked_kernels == NULL && s->input_count > 0 && s->output_count > 0 &&
+                  integer_image(l, s->outputs[0].tensor) != NULL;
+    for (int32_t i = 0; i < s->input_count; i++) {
+        images = images && integer_image(l, s->inputs[i].tensor) != NULL;
+    }
+    return images && (s->kind == WL_OPK_CONV ? s->quantized : all_blocked(l, s));
+}
+
 /* Read once, written once. */
 static double moved_bytes(const struct layout *l, const struct wl_operand *o)
 {
@@ -155,13 +175,14 @@ static double moved_bytes(const struct layout *l, const struct wl_operand *o)
 
 static double columns(const struct layout *l, int32_t tensor)
 {
-    const struct wl_tensor *t = image(l, tensor);
-    return t != NULL ? wl_kernels_dim(t->dims[3], 1) : 1;
+    const struct wl_tensor *t = &l->partition->graph->tensors[tensor];
+    return t->rank == 4 ? wl_kernels_dim(t->dims[3], 1) : 1;
 }
 
 static void read_blocked(struct layout *l, struct wl_kernel *own, const struct wl_operand *o)
 {
-    if (!l->blocked[o->tensor] && !l->input[o->tensor] && image(l, o->tensor) != NULL) {
+    bool is_image = image(l, o->tensor) != NULL || integer_image(l, o->tensor) != NULL;
+    if (!l->blocked[o->tensor] && !l->input[o->tensor] && is_image) {
         own->reorder_in_bytes += moved_bytes(l, o);
         own->reorder_width = columns(l, o->tensor);
         l->input[o->tensor] = true;
@@ -193,8 +214,10 @@ void wl_kernels_place(struct layout *l, struct wl_kernel *items, int32_t i)
     const struct wl_subgraph *s = &l->partition->subgraphs[i];
     struct wl_kernel *own = &items[i];
     own->blocked = is_blocked(l, s);
+    own->integer = is_integer(l, s);
+    bool ordered = own->blocked || own->integer;
     expand_operands(l, own, s);
-    bool plain_operand = wl_kernels_reads_plain(l, own, s);
+    bool plain_operand = !own->integer && wl_kernels_reads_plain(l, own, s);
     for (int32_t k = 0; k < s->input_count; k++) {
         if (plain_operand) {
             read_plain(l, items, &s->inputs[k]);
@@ -204,10 +227,9 @@ void wl_kernels_place(struct layout *l, struct wl_kernel *items, int32_t i)
     }
     for (int32_t k = 0; k < s->output_count; k++) {
         int32_t tensor = s->outputs[k].tensor;
-        l->blocked[tensor] = own->blocked;
+        l->blocked[tensor] = ordered;
         l->producer[tensor] = i;
-        if (own->blocked &&
-            (l->partition->graph->tensors[tensor].flags & WL_TENSOR_IS_OUTPUT) != 0) {
+        if (ordered && (l->partition->graph->tensors[tensor].flags & WL_TENSOR_IS_OUTPUT) != 0) {
             read_plain(l, items, &s->outputs[k]);
         }
     }

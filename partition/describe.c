@@ -430,7 +430,8 @@ static bool is_quantized(const struct describer *d, int32_t group)
         }
         for (int32_t i = 0; i < 2; i++) {
             int32_t t = matrix_input(r, node, i);
-            if (t == WL_NONE || dequantizer(r, t) == WL_NONE) {
+            bool integers = r->integer[n] || (t != WL_NONE && dequantizer(r, t) != WL_NONE);
+            if (!integers) {
                 return false;
             }
         }

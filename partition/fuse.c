@@ -22,15 +22,16 @@ enum state {
     S_OPEN = S_FRESH | S_ACT | S_ADD
 };
 
-#define ROW_ANCHOR 1u   /* the joining unit names the group from now on */
-#define ROW_RESIZE 2u   /* needs no common iteration space */
-#define ROW_SHARED 4u   /* others may read the operand too: it becomes a further output */
-#define ROW_MEMBER 8u   /* the operand may come from any unit of the group, not only the tail */
-#define ROW_HOLDS 16u   /* the operand stays on chip: budget */
-#define ROW_POINT 32u   /* a convolution joins only with a 1 x 1 kernel */
-#define ROW_ALONE 64u   /* the unit's only operand that is not constant */
-#define ROW_MATRIX 128u /* the operand is a matrix, not a batch of them */
-#define ROW_SCALAR 256u /* the unit's constant is a scalar */
+#define ROW_ANCHOR 1u    /* the joining unit names the group from now on */
+#define ROW_RESIZE 2u    /* needs no common iteration space */
+#define ROW_SHARED 4u    /* others may read the operand too: it becomes a further output */
+#define ROW_MEMBER 8u    /* the operand may come from any unit of the group, not only the tail */
+#define ROW_HOLDS 16u    /* the operand stays on chip: budget */
+#define ROW_POINT 32u    /* a convolution joins only with a 1 x 1 kernel */
+#define ROW_ALONE 64u    /* the unit's only operand that is not constant */
+#define ROW_MATRIX 128u  /* the operand is a matrix, not a batch of them */
+#define ROW_SCALAR 256u  /* the unit's constant is a scalar */
+#define ROW_INTEGER 512u /* the unit belongs to an operator in integers */
 
 struct fuse_row {
     uint32_t anchors; /* of the group */
@@ -88,6 +89,8 @@ static const struct fuse_row rows[] = {
     {P(GATE) | P(SCALE) | P(BATCH_NORM), S_OPEN, P(CONV) | P(GEMM), S_FRESH, F(PROLOGUE),      ROW_ANCHOR | ROW_RESIZE | ROW_POINT},
     {P(GEMM),           S_OPEN,          P(GEMM),              S_FRESH,   F(MLP),              ROW_RESIZE | ROW_HOLDS},
     {~0u,               S_OPEN,          P(QUANTIZE),          S_END,     F(QDQ),              0},
+    {~0u,               S_OPEN,          P(ACT),               0,         F(QDQ_UNITS),        ROW_INTEGER},
+    {~0u,               S_OPEN,          P(QUANTIZE),          S_END,     F(QDQ_UNITS),        ROW_INTEGER},
 };
 /* clang-format on */
 
@@ -239,7 +242,8 @@ static enum end_reason legality(struct run *r, const struct fuse_row *row, int32
     }
     bool unfit = ((row->flags & ROW_POINT) != 0 && !is_point_kernel(r, unit)) ||
                  ((row->flags & ROW_MATRIX) != 0 && r->g->tensors[root].rank > 2) ||
-                 ((row->flags & ROW_SCALAR) != 0 && !has_scalar(r, unit));
+                 ((row->flags & ROW_SCALAR) != 0 && !has_scalar(r, unit)) ||
+                 ((row->flags & ROW_INTEGER) != 0 && !r->integer[unit]);
     if (unfit) {
         return END_NO_RULE;
     }

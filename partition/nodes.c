@@ -63,7 +63,7 @@ const struct prim_row wl_prim_rows[] = {
     {"QuantizeLinear",     PRIM_QUANTIZE,       PART_QUANTIZE, "quantize"},
     {"DequantizeLinear",   PRIM_DEQUANTIZE,     PART_OTHER, "dequantize"},
     {"AveragePool",        PRIM_AVERAGE_POOL,   PART_OTHER, "avgpool"},
-    {"GlobalAveragePool",  PRIM_NONE,           PART_OTHER, "global_avgpool"},
+    {"GlobalAveragePool",  PRIM_GLOBAL_AVERAGE_POOL, PART_OTHER, "global_avgpool"},
     {"MaxPool",            PRIM_MAX_POOL,       PART_OTHER, "maxpool"},
 };
 /* clang-format on */
@@ -100,6 +100,7 @@ static wl_status allocate(struct run *r)
     r->exec = WL_ARRAY(r->scratch, uint8_t, g->node_count);
     r->prim = WL_ARRAY(r->scratch, uint8_t, g->node_count);
     r->part = WL_ARRAY(r->scratch, uint8_t, g->node_count);
+    r->integer = WL_ARRAY(r->scratch, bool, g->node_count);
     r->unit = WL_ARRAY(r->scratch, int32_t, g->node_count);
     r->input = WL_ARRAY(r->scratch, int32_t, g->node_count);
     r->group = WL_ARRAY(r->scratch, int32_t, g->node_count);
@@ -110,8 +111,8 @@ static wl_status allocate(struct run *r)
     r->sole = WL_ARRAY(r->scratch, int32_t, g->tensor_count);
     r->escapes = WL_ARRAY(r->scratch, uint8_t, g->tensor_count);
     r->elems = WL_ARRAY(r->scratch, int64_t, g->tensor_count);
-    bool all = r->exec && r->prim && r->part && r->unit && r->input && r->group && r->position &&
-               r->depth && r->label && r->root && r->sole && r->escapes && r->elems;
+    bool all = r->exec && r->prim && r->part && r->integer && r->unit && r->input && r->group &&
+               r->position && r->depth && r->label && r->root && r->sole && r->escapes && r->elems;
     return all ? WL_OK : wl_fail_nomem(r->err);
 }
 
@@ -219,7 +220,8 @@ static enum exec exec_of(const struct run *r, int32_t node)
     if (n->status == WL_NODE_FREE || is_view(n) || wl_partition_is_shape_arithmetic(r->g, n)) {
         return EXEC_FREE;
     }
-    return dequantize && reads_in_place(r, n) ? EXEC_DEQUANT : EXEC_RUN;
+    bool absorbed = dequantize && (r->integer[node] || reads_in_place(r, n));
+    return absorbed ? EXEC_DEQUANT : EXEC_RUN;
 }
 
 /* A constant stored in another order (a transposed weight): the same bytes as what it was made of.
@@ -367,6 +369,12 @@ wl_status wl_partition_classify(struct run *r)
         const struct prim_row *row = prim_row_of(r, n);
         r->position[n] = s;
         r->prim[n] = (uint8_t)(row == NULL ? PRIM_NONE : row->prim);
+    }
+    if ((r->features & F(QDQ_UNITS)) != 0) {
+        wl_partition_integers(r);
+    }
+    for (int32_t s = 0; s < g->schedule_count; s++) {
+        int32_t n = g->schedule[s];
         r->exec[n] = (uint8_t)exec_of(r, n);
         set_root(r, n);
     }

@@ -61,6 +61,7 @@ enum prim {
     PRIM_DEQUANTIZE,
     PRIM_GELU,
     PRIM_AVERAGE_POOL,
+    PRIM_GLOBAL_AVERAGE_POOL,
     PRIM_MAX_POOL,
     PRIM_COUNT,
     IDIOM_END,
@@ -123,6 +124,7 @@ extern const int32_t wl_prim_row_count;
     X(ATTENTION, "one kernel for scaled dot-product attention")                                    \
     X(ATTENTION_LAYOUT, "attention reads and writes transposed heads in place")                    \
     X(QDQ, "QuantizeLinear and DequantizeLinear vanish into their neighbours")                     \
+    X(QDQ_UNITS, "some operators between dequantisers and quantisers run in integers (qdq.c)")     \
     X(VIEWS, "views between two operators do not keep them apart")                                 \
     X(FIRST_OPERAND, "the first operand that can take an operator does, not the longest chain")    \
     X(DECONV, "transposed convolutions take what convolutions take")                               \
@@ -242,6 +244,7 @@ struct run {
     uint8_t *exec;
     uint8_t *prim;
     uint8_t *part;     /* of a unit, at its root */
+    bool *integer;     /* executed in integers, or absorbed by what is: qdq.c */
     int32_t *unit;     /* root of the unit that the node belongs to: its last node */
     int32_t *input;    /* of an idiom, at its root: the tensor it reads; WL_NONE for one node */
     int32_t *group;    /* by unit root, then by node: group index or WL_NONE */
@@ -280,6 +283,9 @@ bool wl_partition_is_shape_arithmetic(const struct wl_graph *g, const struct wl_
 /* The unit that computes a tensor's bytes (through views); WL_NONE for inputs and constants. */
 int32_t wl_partition_producer(const struct run *r, int32_t tensor);
 const char *wl_partition_label(const struct run *r, int32_t unit);
+
+/* qdq.c: after `prim` is known, before `exec` */
+void wl_partition_integers(struct run *r);
 
 /* idioms.c, attention.c */
 wl_status wl_partition_idioms(struct run *r) WL_MUST_CHECK;

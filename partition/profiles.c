@@ -36,7 +36,7 @@
 #define ONNXRUNTIME                                                                                \
     (F(IDIOM_ACT) | F(IDIOM_NORM) | F(CONV_BN) | F(CONV_AFFINE) | F(CONV_ACT) | CONV_ADDS |        \
      F(FIRST_OPERAND) | F(BN_ACT) | F(GEMM_MATRIX_BIAS) | F(GEMM_MATRIX_ACT) | F(GEMM_ALPHA) |     \
-     F(GEMM_OPERANDS) | F(BIAS_GELU) | F(PAD))
+     F(GEMM_OPERANDS) | F(BIAS_GELU) | F(PAD) | F(QDQ_UNITS))
 #define OPENVINO                                                                                   \
     (BASIC | F(IDIOM_ROPE) | F(CONV_CHAIN) | F(GEMM_CHAIN) | F(POOL_CHAIN) | F(NORM_CHAIN) | F(PAD))
 #define PYTORCH_COMPILE (LOOP_COMPILER | FUSED_ATTENTION | F(GEMM_BIAS))

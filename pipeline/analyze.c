@@ -100,6 +100,7 @@ static wl_status analyze_into(const struct wl_prepared *prepared, const struct w
     WL_TRY(wl_resolve_precision(prepared, &r->device, &req->precision, &r->diags, &options.policy,
                                 err));
     WL_TRY(wl_resolve_threads(&r->device, req->threads, &options.threads, err));
+    wl_denormals_note(prepared, &r->device, &options.policy, &r->diags);
     if (req->power_gating && !(r->device.gated_idle_w < r->device.idle_w)) {
         wl_diag_add(&r->diags, WL_SEV_WARNING, "power_gating", r->device.id,
                     "states no idle power with units switched off; --power-gating changes nothing");

@@ -82,11 +82,20 @@ static double reorder_s(const struct overlay *o, const char *operation, double b
     return look_up(o, operation, WL_PREC_FP32, &sizes, NULL);
 }
 
+static double reorders_s(const struct overlay *o, const struct wl_kernel *k)
+{
+    if (k->integer) {
+        return elements_s(o, WL_KERNEL_REORDER_INTEGERS, k->reorder_in_bytes / 2, 2) +
+               elements_s(o, WL_KERNEL_REORDER_INTEGERS, k->reorder_out_bytes / 2, 2);
+    }
+    return reorder_s(o, WL_KERNEL_REORDER_IN, k->reorder_in_bytes, k->reorder_width) +
+           reorder_s(o, WL_KERNEL_REORDER_OUT, k->reorder_out_bytes, k->reorder_width);
+}
+
 static double around_s(const struct overlay *o, const struct wl_kernel *k)
 {
     return k->views * o->view_s + elements_s(o, WL_KERNEL_DEQUANTIZE, k->dequantized_elems, 5) +
-           reorder_s(o, WL_KERNEL_REORDER_IN, k->reorder_in_bytes, k->reorder_width) +
-           reorder_s(o, WL_KERNEL_REORDER_OUT, k->reorder_out_bytes, k->reorder_width);
+           reorders_s(o, k);
 }
 
 static bool is_library(const char *framework)

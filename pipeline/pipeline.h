@@ -117,10 +117,18 @@ struct wl_result {
 };
 
 /* A model and a partition of it: what all points with the same dims and fusion share. */
+/* Softmax nodes whose masks make denormal numbers in fp32 (denormals.c). */
+#define WL_MASKED_SHOWN 4
+struct wl_masked {
+    int32_t count;
+    int32_t nodes[WL_MASKED_SHOWN]; /* the first of them */
+};
+
 struct wl_prepared {
     const struct wl_model *model;
     struct wl_partition partition;
     struct wl_coverage coverage;
+    struct wl_masked masked;
     const char *model_name;
     int64_t batch;
 };

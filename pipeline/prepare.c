@@ -52,6 +52,7 @@ wl_status wl_prepare_partition(struct wl_model *model, struct wl_arena *arena,
 #ifndef NDEBUG
     WL_TRY(wl_partition_verify(&out->partition, err));
 #endif
+    wl_denormals_find(model, &out->masked);
     return wl_coverage_run(&model->graph, arena, &out->coverage, err);
 }
 

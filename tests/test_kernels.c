@@ -163,6 +163,47 @@ static void test_rows_of_pixels(void **state)
     end(&f);
 }
 
+/* Stored as unsigned integers, and read again. */
+static const char *requantised(struct fixture *f, const char *x)
+{
+    const char *const in[8] = {x, wl_onnx_scalar(f->b, 0.02F), wl_onnx_byte(f->b, 128)};
+    const char *q = wl_onnx_result(wl_onnx_add(f->b, "QuantizeLinear", in));
+    const char *const back[8] = {q, in[1], in[2]};
+    return wl_onnx_result(wl_onnx_add(f->b, "DequantizeLinear", back));
+}
+
+/* Two convolutions in integers: channels go to the end before the first, and back behind the last.
+ */
+static void test_integers(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    const int64_t image[] = {1, 32, 4, 4}, w[] = {32, 32, 1, 1};
+    const char *x = requantised(&f, wl_onnx_input(f.b, WL_ONNX_FLOAT, image, 4));
+    for (int i = 0; i < 2; i++) {
+        const char *const stored[8] = {wl_onnx_weight_of(f.b, WL_ONNX_INT8, w, 4),
+                                       wl_onnx_scalar(f.b, 0.5F)};
+        const char *made = wl_onnx_result(wl_onnx_add(f.b, "DequantizeLinear", stored));
+        const char *const in[8] = {x, made};
+        x = requantised(&f, wl_onnx_result(wl_onnx_add(f.b, "Conv", in)));
+    }
+    wl_onnx_output(f.b, x);
+    describe(&f);
+    assert_int_equal(f.kernels.count, 4); /* quantize, two convolutions, dequantize */
+    for (int32_t i = 1; i < 3; i++) {
+        const struct wl_kernel *k = &f.kernels.items[i];
+        assert_string_equal(k->operations[0], "conv");
+        assert_true(f.partition.subgraphs[i].quantized && k->integer && !k->blocked);
+        assert_true(k->dequantized_elems == 0);
+        assert_true(k->reorder_in_bytes == (i == 1 ? 2.0 * 32 * 16 : 0));
+        assert_true(k->reorder_out_bytes == (i == 2 ? 2.0 * 32 * 16 : 0));
+        /* integers in and out, weights and the four numbers of scales and zero points */
+        assert_true(k->sizes.bytes >= 2.0 * 32 * 16 + 32 * 32 && k->sizes.bytes < 2100);
+    }
+    end(&f);
+}
+
 /* Products of matrices, heads, rows; runs of copies and of broadcasting. */
 static void test_streams(void **state)
 {
@@ -386,17 +427,12 @@ static void test_halton(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_chain),
-        cmocka_unit_test(test_residual),
-        cmocka_unit_test(test_rows_of_pixels),
-        cmocka_unit_test(test_streams),
-        cmocka_unit_test(test_reuse),
-        cmocka_unit_test(test_transpositions),
-        cmocka_unit_test(test_epilogue),
-        cmocka_unit_test(test_recurrence),
-        cmocka_unit_test(test_product_of_activations),
-        cmocka_unit_test(test_dilated),
-        cmocka_unit_test(test_grid),
+        cmocka_unit_test(test_chain),          cmocka_unit_test(test_residual),
+        cmocka_unit_test(test_rows_of_pixels), cmocka_unit_test(test_integers),
+        cmocka_unit_test(test_streams),        cmocka_unit_test(test_reuse),
+        cmocka_unit_test(test_transpositions), cmocka_unit_test(test_epilogue),
+        cmocka_unit_test(test_recurrence),     cmocka_unit_test(test_product_of_activations),
+        cmocka_unit_test(test_dilated),        cmocka_unit_test(test_grid),
         cmocka_unit_test(test_halton),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

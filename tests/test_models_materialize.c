@@ -183,6 +183,7 @@ static void test_values_of_floats(void **state)
 static void test_values_of_integers(void **state)
 {
     struct wl_materialized made;
+    double bias;
     double mean;
     double deviation;
     double least;
@@ -205,6 +206,10 @@ static void test_values_of_integers(void **state)
     statistics(find_tensor(m, "fc.weight_scale"), &mean, &deviation, &least);
     assert_true(least > 0);
     assert_true(fabs(mean * 73.6 * sqrt(512.0) - 1.0) < 0.02);
+    /* biases are in units of input times weight: 0.02, as the file says, times the weights' */
+    statistics(find_tensor(m, "fc.bias_scale"), &bias, &deviation, &least);
+    assert_true(fabs(bias / (0.02 * mean) - 1.0) < 1e-5);
+    assert_true(fabs(least / bias - 1.0) < 1e-5);
     onnx__model_proto__free_unpacked(m, NULL);
 }
 

@@ -211,6 +211,14 @@ static void quantised_networks_compute_in_int8(void **state)
         quantized += p.subgraphs[i].quantized;
     }
     assert_int_equal(quantized, 21); /* 20 convolutions and the classifier */
+    int64_t macs = p.macs;
+    wl_model_done(&model);
+    p = split("resnet18_int8", "onnxruntime");
+    for (int32_t i = quantized = 0; i < p.count; i++) {
+        quantized += p.subgraphs[i].quantized;
+    }
+    assert_int_equal(quantized, 8); /* the second of each block: others have an activation behind */
+    assert_int_equal(p.macs, macs);
     wl_model_done(&model);
 }
 

@@ -6,6 +6,7 @@
  *   input x 1,64,56,56         fed by the caller
  *   weight w 64,64,3,3         stored, without values; "weight:i8" for another type
  *   scalar half                a stored float of one element
+ *   number:u8 z 128            the same with a value; without a type it is a float
  *   shape s 2,-1               stored integers, with values
  *   y = Relu(x)                a node named after its first output; inferred at once
  *   a,b = Split(x) axis=1      several outputs; attributes: integers, [lists]
@@ -73,6 +74,7 @@ static inline enum wl_dtype pt_dtype(const char *word)
         return WL_DT_FLOAT;
     }
     return strcmp(colon, ":i8") == 0    ? WL_DT_INT8
+           : strcmp(colon, ":u8") == 0  ? WL_DT_UINT8
            : strcmp(colon, ":i64") == 0 ? WL_DT_INT64
                                         : WL_DT_FLOAT16;
 }
@@ -84,6 +86,11 @@ static inline void pt_tensor(struct pt *t, const char *word, const char *name, c
     int32_t id;
     if (strcmp(word, "shape") == 0) {
         id = tg_const(&t->tg, rank, dims);
+    } else if (strncmp(word, "number", 6) == 0 && pt_dtype(word) == WL_DT_FLOAT) {
+        id = tg_scalar_tensor(&t->tg, WL_DT_FLOAT);
+        tg_value(&t->tg, id, 1, true)->floats[0] = strtod(rest, NULL);
+    } else if (strncmp(word, "number", 6) == 0) {
+        id = tg_const_scalar(&t->tg, pt_dtype(word), strtoll(rest, NULL, 10));
     } else if (strcmp(word, "scalar") == 0) {
         id = tg_scalar_tensor(&t->tg, WL_DT_FLOAT);
     } else {

@@ -69,6 +69,14 @@ function middle(values) {
   return kept.reduce((a, b) => a + b, 0) / kept.length;
 }
 
+// A transpose that the optimizer put before or behind a kernel in integers is a layout change, as
+// its Reorder kernels are for floats, and is named like them.
+function operator(event, traced) {
+  const type = Object.keys(event.args.input_type_shape?.[0] ?? {})[0];
+  const inserted = event.args.op_name === 'Transpose' && !traced && /^u?int8$/.test(type);
+  return inserted ? 'ReorderIntegers' : event.args.op_name;
+}
+
 const shape = (list) => (list ?? []).map((t) => Object.values(t)[0]);
 
 function readProfile(path, skipped, traced) {
@@ -77,8 +85,8 @@ function readProfile(path, skipped, traced) {
     if (event.cat !== 'Node' || !event.name.endsWith('_kernel_time')) continue;
     const name = event.name.slice(0, -'_kernel_time'.length);
     if (!nodes.has(name)) {
-      nodes.set(name, {name, op: event.args.op_name, node: traced.get(name), input: shape(event.args.input_type_shape),
-                       output: shape(event.args.output_type_shape), times: []});
+      nodes.set(name, {name, op: operator(event, traced.get(name)), node: traced.get(name),
+                       input: shape(event.args.input_type_shape), output: shape(event.args.output_type_shape), times: []});
     }
     nodes.get(name).times.push(event.dur * 1e-6);
   }

@@ -80,6 +80,10 @@ function covered(original, tensor, results) {
 
 const signature = (nodes) => [...nodes].filter((n) => !SILENT.has(n.op)).map((n) => n.name).sort();
 
+// Weights stored in integers are dequantised by kernels of their own, or not at all.
+const storesWeights = (original, n) => n.op === 'DequantizeLinear' &&
+                                       n.inputs.every((t) => original.constants.has(t));
+
 function ortKernels(original, optimized, executed) {
   const ran = new Set(executed.map((e) => e.name));
   const nodes = optimized.nodes.filter((n) => ran.has(n.name) && !/^Reorder/.test(n.op));
@@ -92,7 +96,8 @@ function ortKernels(original, optimized, executed) {
   }
   return made.map(({node, tensor}) => ({
     name: node.name, op: node.op, tensor,
-    nodes: tensor ? signature(covered(original, tensor, results)) : [],
+    nodes: tensor ? signature([...covered(original, tensor, results)]
+                                  .filter((n) => !storesWeights(original, n))) : [],
   }));
 }
 

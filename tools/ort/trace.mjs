@@ -36,12 +36,20 @@ export class Original {
   }
 }
 
+// The quantised form of `tensor`, which a kernel in integers computes; itself where there is none.
+function quantized(original, tensor) {
+  const bounded = original.next(tensor, new Set(['Relu', 'Clip'])) ?? tensor;
+  return original.next(bounded, new Set(['QuantizeLinear'])) ?? tensor;
+}
+
 // The original tensor that an optimized node computes.
 export function resultOf(original, n) {
   const known = n.outputs.map((t) => (original.producer.has(t) ? t : undefined)).find(Boolean);
   if (known) return known;
   let tensor = original.find(n.name) ?? original.find(n.outputs[0]);
-  if (!tensor || n.domain !== 'com.microsoft.nchwc') return tensor;
+  if (!tensor || n.domain !== 'com.microsoft.nchwc') {
+    return tensor && /^Q(Linear|Gemm)/.test(n.op) ? quantized(original, tensor) : tensor;
+  }
   if (n.op === 'Conv' && n.inputs.length > 3 && n.inputs[3]) {
     tensor = original.next(tensor, new Set(['Add', 'Sum'])) ?? tensor;
   }
