@@ -441,7 +441,7 @@ static void emit_resize(struct wl_onnx *b, const char *op, const int64_t *p)
 /* FORM: heads, heads for a product of keys, image to tokens, channels first, last two axes */
 static bool design_transpose(int32_t i, int64_t *p)
 {
-    p[FORM] = i % 5;
+    p[FORM] = PICK(i, 13, 0, 1, 2, 3, 4);
     p[D0] = PICK(i, 7, 1, 1, 4, 8);
     p[D1] = p[FORM] < 2 ? spread(i, 3, 1, 1600, 1) : spread(i, 3, 4, 1024, 4);
     p[D2] = p[FORM] < 2 ? PICK(i, 11, 3, 4, 8, 12, 16, 24) : spread(i, 2, 2, 120, 1);
@@ -465,9 +465,9 @@ static void emit_transpose(struct wl_onnx *b, const char *op, const int64_t *p)
 static bool design_axes(int32_t i, int64_t *p)
 {
     static const int64_t small[][3] = {{3, 6, 9}, {6, 12, 24}, {4, 7, 8}, {4, 7, 8}, {2, 3, 4}};
-    p[FORM] = i % 5;
+    p[FORM] = PICK(i, 11, 0, 1, 2, 3, 4);
     p[D0] = PICK(i, 7, 1, 1, 4, 8);
-    p[D1] = small[p[FORM]][(i / 5) % 3];
+    p[D1] = small[p[FORM]][PICK(i, 13, 0, 1, 2)];
     p[D2] = p[FORM] == 1 ? spread(i, 2, 16, 1600, 1) : spread(i, 2, 2, 100, 1);
     p[D3] = p[FORM] == 0   ? PICK(i, 3, 4, 20, 91)
             : p[FORM] == 1 ? PICK(i, 3, 32, 64, 64)
@@ -591,7 +591,7 @@ static void emit_gather(struct wl_onnx *b, const char *op, const int64_t *p)
 /* One of three along an axis: the queries of queries, keys and values. FORM: the axis */
 static bool design_part(int32_t i, int64_t *p)
 {
-    p[FORM] = i % 3;
+    p[FORM] = PICK(i, 11, 0, 1, 2);
     p[D0] = PICK(i, 7, 1, 1, 4, 8);
     p[D1] = spread(i, 3, 16, 800, 1);
     p[D2] = spread(i, 2, 16, 400, 1);
