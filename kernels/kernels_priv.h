@@ -11,6 +11,7 @@ struct layout {
     const struct wl_precision_policy *policy;
     int32_t block;
     const char *blocked_kernels; /* as in struct wl_runtime */
+    const char *own_kernels;
     bool *blocked;               /* by tensor: its producer wrote blocks of channels */
     bool *plain;                 /* by tensor: rows of pixels exist too */
     bool *input;                 /* by tensor: a blocked copy of a plain tensor exists */

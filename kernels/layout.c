@@ -163,6 +163,7 @@ static void read_blocked(struct layout *l, struct wl_kernel *own, const struct w
 {
     if (!l->blocked[o->tensor] && !l->input[o->tensor] && image(l, o->tensor) != NULL) {
         own->reorder_in_bytes += moved_bytes(l, o);
+        own->reorders++;
         own->reorder_width = columns(l, o->tensor);
         l->input[o->tensor] = true;
     }
@@ -173,6 +174,7 @@ static void read_plain(struct layout *l, struct wl_kernel *items, const struct w
     if (l->blocked[o->tensor] && !l->plain[o->tensor]) {
         struct wl_kernel *from = &items[l->producer[o->tensor]];
         from->reorder_out_bytes += moved_bytes(l, o);
+        from->reorders++;
         from->reorder_width = columns(l, o->tensor);
         l->plain[o->tensor] = true;
     }
@@ -184,6 +186,7 @@ static void expand_operands(const struct layout *l, struct wl_kernel *own,
 {
     if (own->blocked && l->blocked_kernels != NULL && s->kind == WL_OPK_MAP && !same_shapes(s)) {
         own->reorder_in_bytes += moved_bytes(l, &s->outputs[0]);
+        own->reorders++;
         own->reorder_width = columns(l, s->outputs[0].tensor);
     }
 }
