@@ -109,6 +109,7 @@ static void stream_sizes(const struct wl_onednn_case *c, struct wl_kernel_sizes 
         others = 4 * (double)c->in;
         break;
     case WL_ONEDNN_CONCAT:
+    case WL_ONEDNN_OWN_CONCAT:
         s->operands = (double)c->inputs - 1;
         s->width = n / (double)(c->batch * c->inputs);
         break;
@@ -369,14 +370,20 @@ static void add_both_layouts(struct wl_onednn_grid *g, struct wl_onednn_case c, 
     add(g, c);
 }
 
+/* Point `i` of 2 x `count`: two and four images by turns. */
+static struct wl_onednn_case join(enum wl_precision precision, int32_t i, int32_t count)
+{
+    struct wl_onednn_case c = image("concat", WL_ONEDNN_CONCAT, precision, i / 2, count);
+    c.inputs = i % 2 == 0 ? 2 : 4;
+    c.in = wl_ceil_div_i64(c.in, 16 * c.inputs) * 16 * c.inputs;
+    return c;
+}
+
 static void add_joins(struct wl_onednn_grid *g, enum wl_precision precision, bool quick)
 {
     int32_t count = quick ? 3 : 8;
     for (int32_t i = 0; i < 2 * count; i++) {
-        struct wl_onednn_case c = image("concat", WL_ONEDNN_CONCAT, precision, i / 2, count);
-        c.inputs = i % 2 == 0 ? 2 : 4;
-        c.in = wl_ceil_div_i64(c.in, 16 * c.inputs) * 16 * c.inputs;
-        add_both_layouts(g, c, "concat", "concat_blocked");
+        add_both_layouts(g, join(precision, i, count), "concat", "concat_blocked");
     }
 }
 
@@ -431,17 +438,24 @@ static void add_layout(struct wl_onednn_grid *g, bool quick)
 
 #define OWN_WEIGHTS_MAX (WL_ONEDNN_POOL_BYTES / 4 / 2) /* the pool holds them twice */
 
+static int64_t power_of_two(int64_t v)
+{
+    return (int64_t)1 << lround(log2((double)v));
+}
+
+/* Each fourth is a power of two wide: rows of weights so far apart share places of caches. */
 static void add_own_products(struct wl_onednn_grid *g, bool quick)
 {
-    for (int32_t i = 0; i < (quick ? 6 : 24); i++) {
+    for (int32_t i = 0; i < (quick ? 9 : 36); i++) {
         struct wl_onednn_case c = {.operation = "gemm_own",
                                    .kind = WL_ONEDNN_OWN_PRODUCT,
                                    .precision = WL_PREC_FP32,
                                    .batch = 1,
                                    .groups = 1};
-        c.height = i % 2 == 0 ? 1 : wl_native_log_point(wl_native_halton(i, 2), 2, 256);
-        c.in = wl_native_log_point(wl_native_halton(i, 3), 128, 9216);
-        c.out = wl_native_log_point(wl_native_halton(i, 5), 64, 4096);
+        c.height = i % 4 != 3 ? 1 : wl_native_log_point(wl_native_halton(i, 2), 2, 256);
+        c.in = wl_native_log_point(wl_native_halton(i, 3), 128, 16384);
+        c.out = wl_native_log_point(wl_native_halton(i, 5), 64, 4097);
+        c.out = i % 4 == 2 ? wl_max_i64(1024, power_of_two(c.out)) : c.out;
         if (c.in * c.out <= OWN_WEIGHTS_MAX && operations(&c) <= OPS_QUICK_MAX) {
             add(g, c);
         }
@@ -459,6 +473,17 @@ static void add_own_pools(struct wl_onednn_grid *g, bool quick)
         c.height = c.width = c.height / c.stride * c.stride;
         add(g, c);
         c.operation = "avgpool_own";
+        add(g, c);
+    }
+}
+
+static void add_own_joins(struct wl_onednn_grid *g, bool quick)
+{
+    int32_t count = quick ? 3 : 8;
+    for (int32_t i = 0; i < 2 * count; i++) {
+        struct wl_onednn_case c = join(WL_PREC_FP32, i, count);
+        c.operation = "concat_own";
+        c.kind = WL_ONEDNN_OWN_CONCAT;
         add(g, c);
     }
 }
@@ -491,6 +516,7 @@ wl_status wl_onednn_grid(struct wl_arena *arena, bool quick, struct wl_onednn_gr
     add_layout(out, quick);
     add_own_products(out, quick);
     add_own_pools(out, quick);
+    add_own_joins(out, quick);
     add_probes(out, WL_PREC_FP64);
     add_probes(out, WL_PREC_FP16);
     return out->failed ? wl_fail_nomem(err) : WL_OK;

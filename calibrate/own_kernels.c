@@ -2,14 +2,17 @@
 /*
  * calibrate/own_kernels.c: kernels that runtimes over oneDNN bring themselves.
  *
- *   gemm_own      x W' of rows x and stored weights W (out x in) through sgemm, which packs the
- *                 weights at every call. PyTorch: aten::addmm, aten::mm on its BLAS
+ *   gemm_own      rows times stored weights (in x out) through sgemm, which packs the weights at
+ *                 every call. PyTorch: aten::mm on its BLAS; freezing transposes the weights ahead
  *   maxpool_own   one result after the other: a walk over the window that keeps the largest and
  *                 where it was. PyTorch: cpu_max_pool in aten/src/ATen/native/cpu/MaxPoolKernel.cpp
  *   avgpool_own   the same walk, summing: AvgPoolKernel.cpp
+ *   concat_own    each operand copied to its place, those of COPY_SHARED elements and more by all
+ *                 threads. PyTorch: aten::cat; at::internal::GRAIN_SIZE
  *
- * The walks branch on their data, so images hold arbitrary values. Results are dealt out in equal
- * runs to all threads; products have one (docs/calibrate.md).
+ * The walks branch on their data, so images hold what an activation (ReLU) leaves: arbitrary values,
+ * half of them zero. Results are dealt out in equal runs to all threads; products have one
+ * (docs/calibrate.md).
  */
 #include <math.h>
 #include <stdlib.h>
@@ -26,7 +29,8 @@
 
 bool wl_own_is(enum wl_onednn_kind kind)
 {
-    return kind == WL_ONEDNN_OWN_PRODUCT || kind == WL_ONEDNN_OWN_POOL;
+    return kind == WL_ONEDNN_OWN_PRODUCT || kind == WL_ONEDNN_OWN_POOL ||
+           kind == WL_ONEDNN_OWN_CONCAT;
 }
 
 wl_own_sgemm *wl_own_find_sgemm(void)
@@ -109,18 +113,24 @@ static void mean_at(const struct window *w, const float *plane, int64_t y, int64
     *out = sum / (float)(w->kernel[0] * w->kernel[1]);
 }
 
+/* Places are counted on, not divided out: divisions would cost as much as small windows. */
 static void pool_run(const struct wl_own_kernel *own, const struct window *w, struct span results)
 {
     bool max = strncmp(own->c->operation, "maxpool", 7) == 0;
     int64_t each = w->out_height * w->out_width;
+    const float *plane = own->input + results.from / each * w->height * w->width;
+    int64_t y = results.from % each / w->out_width, x = results.from % w->out_width;
     for (int64_t i = results.from; i < results.to; i++) {
-        const float *plane = own->input + i / each * w->height * w->width;
-        int64_t y = i % each / w->out_width, x = i % w->out_width;
         if (max) {
             max_at(w, plane, y, x, &own->output[i], &own->places[i]);
         } else {
             mean_at(w, plane, y, x, &own->output[i]);
         }
+        x++;
+        y += x == w->out_width ? 1 : 0;
+        x = x == w->out_width ? 0 : x;
+        plane += y == w->out_height ? w->height * w->width : 0;
+        y = y == w->out_height ? 0 : y;
     }
 }
 
@@ -140,7 +150,7 @@ static void pool(const struct wl_own_kernel *own)
 /* ---- products ----------------------------------------------------------------------------------
  */
 
-/* Rows by W' is, in columns as Fortran sees them, W'' by rows'. */
+/* Fortran sees rows of memory as columns: results' (out x rows) = weights' x rows'. */
 static void product(struct wl_own_kernel *own)
 {
     const struct wl_onednn_case *c = own->c;
@@ -149,19 +159,46 @@ static void product(struct wl_own_kernel *own)
     int64_t elems = c->in * c->out, room = WL_ONEDNN_POOL_BYTES / (int64_t)sizeof(float);
     const float *weights = own->pool + own->next;
     own->next = own->next + 2 * elems <= room ? own->next + elems : 0;
-    own->sgemm("T", "N", &m, &n, &k, &one, weights, &k, own->input, &k, &zero, own->output, &m);
+    own->sgemm("N", "N", &m, &n, &k, &one, weights, &m, own->input, &k, &zero, own->output, &m);
+}
+
+/* ---- joins -------------------------------------------------------------------------------------
+ */
+
+#define COPY_SHARED 32768
+
+static void copy(float *to, const float *from, int64_t count, int32_t threads)
+{
+#ifdef _OPENMP
+#pragma omp parallel for schedule(static, 1) num_threads(threads) if (threads > 1)
+#endif
+    for (int32_t t = 0; t < threads; t++) {
+        int64_t first = count * t / threads, end = count * (t + 1) / threads;
+        memcpy(to + first, from + first, (size_t)(end - first) * sizeof(*to));
+    }
+}
+
+/* The operands lie one after the other, and so do they in the result of one sample. */
+static void concat(const struct wl_own_kernel *own)
+{
+    const struct wl_onednn_case *c = own->c;
+    int64_t each = c->batch * c->in * c->height * c->width / c->inputs;
+    for (int64_t i = 0; i < c->inputs; i++) {
+        copy(own->output + i * each, own->input + i * each, each,
+             each >= COPY_SHARED ? own->threads : 1);
+    }
 }
 
 /* ---- one kernel --------------------------------------------------------------------------------
  */
 
-/* Values in [0, 1) in no order that a predictor of branches would learn. */
+/* Zero or values in [0, 1), in no order that a predictor of branches would learn. */
 static void fill(float *data, int64_t count)
 {
     uint32_t state = 1;
     for (int64_t i = 0; i < count; i++) {
         state = state * 1664525u + 1013904223u; /* Knuth, vol. 2, 3.3.4 */
-        data[i] = (float)(state >> 8) / 16777216.0f;
+        data[i] = fmaxf(0, (float)(state >> 8) / 8388608.0f - 1);
     }
 }
 
@@ -186,6 +223,8 @@ void wl_own_run(void *user)
     struct wl_own_kernel *k = user;
     if (k->c->kind == WL_ONEDNN_OWN_PRODUCT) {
         product(k);
+    } else if (k->c->kind == WL_ONEDNN_OWN_CONCAT) {
+        concat(k);
     } else {
         pool(k);
     }

@@ -206,6 +206,7 @@ wl_status wl_kernels_describe(const struct wl_partition *p, const struct wl_runt
     struct layout l = {.partition = p, .policy = policy, .block = rt->channel_block};
     l.blocked_kernels = rt->blocked_kernels;
     l.own_kernels = rt->own_kernels;
+    l.entry_copy = rt->entry_copy;
     out->items = WL_ARRAY(arena, struct wl_kernel, p->count);
     out->count = p->count;
     WL_TRY_PTR(out->items, err);

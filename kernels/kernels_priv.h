@@ -12,6 +12,7 @@ struct layout {
     int32_t block;
     const char *blocked_kernels; /* as in struct wl_runtime */
     const char *own_kernels;
+    bool entry_copy;
     bool *blocked;               /* by tensor: its producer wrote blocks of channels */
     bool *plain;                 /* by tensor: rows of pixels exist too */
     bool *input;                 /* by tensor: a blocked copy of a plain tensor exists */

@@ -162,8 +162,9 @@ static double columns(const struct layout *l, int32_t tensor)
 static void read_blocked(struct layout *l, struct wl_kernel *own, const struct wl_operand *o)
 {
     if (!l->blocked[o->tensor] && !l->input[o->tensor] && image(l, o->tensor) != NULL) {
-        own->reorder_in_bytes += moved_bytes(l, o);
-        own->reorders++;
+        int32_t passes = l->entry_copy ? 2 : 1;
+        own->reorder_in_bytes += passes * moved_bytes(l, o);
+        own->reorders += passes;
         own->reorder_width = columns(l, o->tensor);
         l->input[o->tensor] = true;
     }
