@@ -466,8 +466,7 @@ static void add_own_pools(struct wl_onednn_grid *g, bool quick)
 {
     int32_t count = quick ? 6 : 15;
     for (int32_t i = 0; i < count; i++) {
-        struct wl_onednn_case c =
-            image("maxpool_own", WL_ONEDNN_OWN_POOL, WL_PREC_FP32, i, count);
+        struct wl_onednn_case c = image("maxpool_own", WL_ONEDNN_OWN_POOL, WL_PREC_FP32, i, count);
         c.kernel[0] = c.kernel[1] = windows[i % 3].kernel;
         c.stride = windows[i % 3].stride;
         c.height = c.width = c.height / c.stride * c.stride;

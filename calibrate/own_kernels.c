@@ -10,8 +10,8 @@
  *   concat_own    each operand copied to its place, those of COPY_SHARED elements and more by all
  *                 threads. PyTorch: aten::cat; at::internal::GRAIN_SIZE
  *
- * The walks branch on their data, so images hold what an activation (ReLU) leaves: arbitrary values,
- * half of them zero. Results are dealt out in equal runs to all threads; products have one
+ * The walks branch on their data, so images hold what an activation (ReLU) leaves: arbitrary
+ * values, half of them zero. Results are dealt out in equal runs to all threads; products have one
  * (docs/calibrate.md).
  */
 #include <math.h>

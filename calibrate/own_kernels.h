@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * own_kernels: what runtimes over oneDNN run beside it, as plain C loops and BLAS: fully connected
- * layers, pooling and joins of images that are no blocks of channels. Rows are named after the pattern with
+ * layers, pooling and joins of images that are no blocks of channels. Rows are named after the
+ * pattern with
  * "_own" behind it (runtime profiles: own_kernels).
  */
 #ifndef WL_OWN_KERNELS_H

@@ -13,10 +13,10 @@ struct layout {
     const char *blocked_kernels; /* as in struct wl_runtime */
     const char *own_kernels;
     bool entry_copy;
-    bool *blocked;               /* by tensor: its producer wrote blocks of channels */
-    bool *plain;                 /* by tensor: rows of pixels exist too */
-    bool *input;                 /* by tensor: a blocked copy of a plain tensor exists */
-    int32_t *producer;           /* by tensor: subgraph that wrote it, or WL_NONE */
+    bool *blocked;     /* by tensor: its producer wrote blocks of channels */
+    bool *plain;       /* by tensor: rows of pixels exist too */
+    bool *input;       /* by tensor: a blocked copy of a plain tensor exists */
+    int32_t *producer; /* by tensor: subgraph that wrote it, or WL_NONE */
 };
 
 /* Decides whether subgraph `i` works on blocks of channels, and charges the reorders it causes. */
