@@ -446,13 +446,13 @@ static int64_t power_of_two(int64_t v)
 /* Each fourth is a power of two wide: rows of weights so far apart share places of caches. */
 static void add_own_products(struct wl_onednn_grid *g, bool quick)
 {
-    for (int32_t i = 0; i < (quick ? 9 : 36); i++) {
+    for (int32_t i = 0; i < (quick ? 12 : 48); i++) {
         struct wl_onednn_case c = {.operation = "gemm_own",
                                    .kind = WL_ONEDNN_OWN_PRODUCT,
                                    .precision = WL_PREC_FP32,
                                    .batch = 1,
                                    .groups = 1};
-        c.height = i % 4 != 3 ? 1 : wl_native_log_point(wl_native_halton(i, 2), 2, 256);
+        c.height = i % 2 == 0 ? 1 : wl_native_log_point(wl_native_halton(i, 7), 2, 4096);
         c.in = wl_native_log_point(wl_native_halton(i, 3), 128, 16384);
         c.out = wl_native_log_point(wl_native_halton(i, 5), 64, 4097);
         c.out = i % 4 == 2 ? wl_max_i64(1024, power_of_two(c.out)) : c.out;

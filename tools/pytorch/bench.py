@@ -31,7 +31,7 @@ except ImportError as error:
     sys.exit(1)
 
 WARMUPS_MAX = 10
-RESOLUTION = {"inception_v3": 299, "efficientnet_v2_s": 384}
+RESOLUTION = {"inception_v3": 299}
 
 
 def image_size(name):
