@@ -36,6 +36,7 @@ static wl_status run(struct wl_bench *b, struct wl_error *err)
 #include <string.h>
 
 #include "onednn_grid.h"
+#include "own_kernels.h"
 
 /* ---- the library -------------------------------------------------------------------------------
  */
@@ -82,6 +83,7 @@ struct library {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     dnnl_format_tag_t image; /* blocks of channels as convolutions here prefer them */
+    wl_own_sgemm *sgemm;     /* of the BLAS beside it; NULL where there is none */
     char *pool;              /* WL_ONEDNN_POOL_BYTES that weights are taken from */
     enum wl_precision pool_precision;
 };
@@ -530,6 +532,18 @@ static void add_args(struct kernel *k)
     add_arg(k, dnnl_query_dst_md, 0, DNNL_ARG_DST);
 }
 
+static void forget_primitive(struct kernel *k)
+{
+    if (k->primitive != NULL) {
+        (void)k->l->primitive_destroy(k->primitive);
+    }
+    if (k->desc != NULL) {
+        (void)k->l->primitive_desc_destroy(k->desc);
+    }
+    k->primitive = NULL;
+    k->desc = NULL;
+}
+
 static void kernel_close(struct kernel *k)
 {
     if (k->weights != WL_NONE && k->copy_count > 0) {
@@ -544,12 +558,7 @@ static void kernel_close(struct kernel *k)
         }
         free(k->buffers[i]);
     }
-    if (k->primitive != NULL) {
-        (void)k->l->primitive_destroy(k->primitive);
-    }
-    if (k->desc != NULL) {
-        (void)k->l->primitive_desc_destroy(k->desc);
-    }
+    forget_primitive(k);
 }
 
 static dnnl_status_t kernel_open(struct kernel *k, const struct library *l,
@@ -568,6 +577,15 @@ static dnnl_status_t kernel_open(struct kernel *k, const struct library *l,
 /* ---- timing ------------------------------------------------------------------------------------
  */
 
+/* Described anew, which finds it in the library's cache, then executed: as runtimes call it. */
+static dnnl_status_t call(struct kernel *k)
+{
+    TRY_DNNL(describers[k->c->kind](k));
+    TRY_DNNL(k->l->primitive_create(&k->primitive, k->desc));
+    TRY_DNNL(k->l->primitive_execute(k->primitive, k->l->stream, k->count, k->args));
+    return k->l->stream_wait(k->l->stream);
+}
+
 static void run_kernel(void *user)
 {
     struct kernel *k = user;
@@ -575,10 +593,8 @@ static void run_kernel(void *user)
         k->args[k->weights].memory = k->copies[k->next];
         k->next = (k->next + 1) % k->copy_count;
     }
-    k->failed =
-        k->l->primitive_execute(k->primitive, k->l->stream, k->count, k->args) != dnnl_success ||
-        k->failed;
-    (void)k->l->stream_wait(k->l->stream);
+    forget_primitive(k);
+    k->failed = call(k) != dnnl_success || k->failed;
 }
 
 static double largest(const struct wl_kernel_sizes *s)
@@ -624,6 +640,26 @@ static wl_status refill_pool(struct library *l, enum wl_precision precision, str
     return l->pool == NULL ? wl_fail_nomem(err) : WL_OK;
 }
 
+/* What runs beside the library. */
+static wl_status add_own_row(struct wl_bench *b, const struct library *l,
+                             const struct wl_onednn_case *c, struct wl_bench_row *row,
+                             struct wl_error *err)
+{
+    char reason[WL_NATIVE_REASON];
+    struct wl_own_kernel k = {.c = c,
+                              .sgemm = l->sgemm,
+                              .pool = (const float *)(const void *)l->pool,
+                              .threads = row->threads};
+    wl_status status = WL_OK;
+    if (wl_own_open(&k)) {
+        struct wl_native_work work = {wl_own_run, &k, largest(&row->sizes)};
+        wl_native_time(b, &work, reason, row);
+        status = wl_bench_add(b, row, err);
+    }
+    wl_own_close(&k);
+    return status;
+}
+
 static wl_status add_row(struct wl_bench *b, struct library *l, const struct wl_onednn_case *c,
                          int32_t threads, struct wl_error *err)
 {
@@ -637,6 +673,9 @@ static wl_status add_row(struct wl_bench *b, struct library *l, const struct wl_
         return WL_OK;
     }
     WL_TRY(refill_pool(l, c->precision, err));
+    if (wl_own_is(c->kind)) {
+        return add_own_row(b, l, c, &row, err);
+    }
     dnnl_status_t opened = kernel_open(&k, l, c);
     wl_status status = WL_OK;
     if (opened == dnnl_success) {
@@ -676,6 +715,7 @@ static wl_status run(struct wl_bench *b, struct wl_error *err)
     WL_TRY(load(&l, WL_DNNL_LIBRARY, err));
     bool wide = l.get_effective_cpu_isa() >= dnnl_cpu_isa_avx512_core;
     l.image = wide ? dnnl_aBcd16b : dnnl_aBcd8b;
+    l.sgemm = wl_own_find_sgemm();
     if (l.engine_create(&l.engine, dnnl_cpu, 0) != dnnl_success) {
         return wl_fail(err, WL_ERR_UNSUPPORTED, "framework onednn", "it finds no CPU engine");
     }

@@ -64,7 +64,7 @@ static void product_sizes(const struct wl_onednn_case *c, struct wl_kernel_sizes
     s->n = n;
     s->k = k;
     s->operands = c->kind == WL_ONEDNN_MATMUL ? 1 : 0;
-    bool inner = c->kind == WL_ONEDNN_INNER;
+    bool inner = c->kind != WL_ONEDNN_MATMUL;
     s->bytes = (g * (m * k + k * n + m * n) + (inner ? n : 0)) * element_bytes(c->precision);
     s->cold_bytes = inner ? (g * k * n + n) * element_bytes(c->precision) : 0;
     s->reuse_bytes = inner ? WL_ONEDNN_POOL_BYTES : 0;
@@ -109,6 +109,7 @@ static void stream_sizes(const struct wl_onednn_case *c, struct wl_kernel_sizes 
         others = 4 * (double)c->in;
         break;
     case WL_ONEDNN_CONCAT:
+    case WL_ONEDNN_OWN_CONCAT:
         s->operands = (double)c->inputs - 1;
         s->width = n / (double)(c->batch * c->inputs);
         break;
@@ -133,9 +134,11 @@ struct wl_kernel_sizes wl_onednn_sizes(const struct wl_onednn_case *c)
         break;
     case WL_ONEDNN_INNER:
     case WL_ONEDNN_MATMUL:
+    case WL_ONEDNN_OWN_PRODUCT:
         product_sizes(c, &s);
         break;
     case WL_ONEDNN_POOL:
+    case WL_ONEDNN_OWN_POOL:
         pool_sizes(c, &s);
         break;
     case WL_ONEDNN_RESAMPLE:
@@ -350,19 +353,13 @@ static void add_streams(struct wl_onednn_grid *g, enum wl_precision precision, b
             add(g, c);
         }
     }
-    for (int32_t i = 0; i < 2 * count; i++) {
-        struct wl_onednn_case c = image("concat", WL_ONEDNN_CONCAT, precision, i / 2, count);
-        c.inputs = i % 2 == 0 ? 2 : 4;
-        c.in = wl_ceil_div_i64(c.in, 16 * c.inputs) * 16 * c.inputs;
-        add(g, c);
-    }
 }
 
 static const struct {
     int64_t kernel, stride;
 } windows[] = {{2, 2}, {3, 2}, {3, 1}};
 
-/* Pooling takes quite different times with and without blocks of channels. */
+/* Pooling and joins take quite different times with and without blocks of channels. */
 static void add_both_layouts(struct wl_onednn_grid *g, struct wl_onednn_case c, const char *plain,
                              const char *blocked)
 {
@@ -371,6 +368,23 @@ static void add_both_layouts(struct wl_onednn_grid *g, struct wl_onednn_case c, 
     c.operation = plain;
     c.plain = true;
     add(g, c);
+}
+
+/* Point `i` of 2 x `count`: two and four images by turns. */
+static struct wl_onednn_case join(enum wl_precision precision, int32_t i, int32_t count)
+{
+    struct wl_onednn_case c = image("concat", WL_ONEDNN_CONCAT, precision, i / 2, count);
+    c.inputs = i % 2 == 0 ? 2 : 4;
+    c.in = wl_ceil_div_i64(c.in, 16 * c.inputs) * 16 * c.inputs;
+    return c;
+}
+
+static void add_joins(struct wl_onednn_grid *g, enum wl_precision precision, bool quick)
+{
+    int32_t count = quick ? 3 : 8;
+    for (int32_t i = 0; i < 2 * count; i++) {
+        add_both_layouts(g, join(precision, i, count), "concat", "concat_blocked");
+    }
 }
 
 static void add_pools(struct wl_onednn_grid *g, enum wl_precision precision, bool quick)
@@ -422,6 +436,57 @@ static void add_layout(struct wl_onednn_grid *g, bool quick)
     }
 }
 
+#define OWN_WEIGHTS_MAX (WL_ONEDNN_POOL_BYTES / 4 / 2) /* the pool holds them twice */
+
+static int64_t power_of_two(int64_t v)
+{
+    return (int64_t)1 << lround(log2((double)v));
+}
+
+/* Each fourth is a power of two wide: rows of weights so far apart share places of caches. */
+static void add_own_products(struct wl_onednn_grid *g, bool quick)
+{
+    for (int32_t i = 0; i < (quick ? 12 : 48); i++) {
+        struct wl_onednn_case c = {.operation = "gemm_own",
+                                   .kind = WL_ONEDNN_OWN_PRODUCT,
+                                   .precision = WL_PREC_FP32,
+                                   .batch = 1,
+                                   .groups = 1};
+        c.height = i % 2 == 0 ? 1 : wl_native_log_point(wl_native_halton(i, 7), 2, 4096);
+        c.in = wl_native_log_point(wl_native_halton(i, 3), 128, 16384);
+        c.out = wl_native_log_point(wl_native_halton(i, 5), 64, 4097);
+        c.out = i % 4 == 2 ? wl_max_i64(1024, power_of_two(c.out)) : c.out;
+        if (c.in * c.out <= OWN_WEIGHTS_MAX && operations(&c) <= OPS_QUICK_MAX) {
+            add(g, c);
+        }
+    }
+}
+
+static void add_own_pools(struct wl_onednn_grid *g, bool quick)
+{
+    int32_t count = quick ? 6 : 15;
+    for (int32_t i = 0; i < count; i++) {
+        struct wl_onednn_case c = image("maxpool_own", WL_ONEDNN_OWN_POOL, WL_PREC_FP32, i, count);
+        c.kernel[0] = c.kernel[1] = windows[i % 3].kernel;
+        c.stride = windows[i % 3].stride;
+        c.height = c.width = c.height / c.stride * c.stride;
+        add(g, c);
+        c.operation = "avgpool_own";
+        add(g, c);
+    }
+}
+
+static void add_own_joins(struct wl_onednn_grid *g, bool quick)
+{
+    int32_t count = quick ? 3 : 8;
+    for (int32_t i = 0; i < 2 * count; i++) {
+        struct wl_onednn_case c = join(WL_PREC_FP32, i, count);
+        c.operation = "concat_own";
+        c.kind = WL_ONEDNN_OWN_CONCAT;
+        add(g, c);
+    }
+}
+
 /* One case of each operation is enough to learn that a precision is not there. */
 static void add_probes(struct wl_onednn_grid *g, enum wl_precision precision)
 {
@@ -443,10 +508,14 @@ wl_status wl_onednn_grid(struct wl_arena *arena, bool quick, struct wl_onednn_gr
         add_convolutions(out, p, quick, precisions[i].divisor);
         add_products(out, p, (quick ? 12 : 45) / precisions[i].divisor, quick);
         add_streams(out, p, quick || i > 0);
+        add_joins(out, p, quick || i > 0);
         add_pools(out, p, quick || i > 0);
         add_rows(out, p, quick || i > 0);
     }
     add_layout(out, quick);
+    add_own_products(out, quick);
+    add_own_pools(out, quick);
+    add_own_joins(out, quick);
     add_probes(out, WL_PREC_FP64);
     add_probes(out, WL_PREC_FP16);
     return out->failed ? wl_fail_nomem(err) : WL_OK;

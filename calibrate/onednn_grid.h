@@ -27,6 +27,9 @@ enum wl_onednn_kind {
     WL_ONEDNN_RESAMPLE,
     WL_ONEDNN_REORDER_IN,
     WL_ONEDNN_REORDER_OUT,
+    WL_ONEDNN_OWN_PRODUCT, /* like INNER, outside the library (own_kernels.h) */
+    WL_ONEDNN_OWN_POOL,
+    WL_ONEDNN_OWN_CONCAT,
     WL_ONEDNN_KIND_COUNT
 };
 

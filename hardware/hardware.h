@@ -441,6 +441,8 @@ struct wl_runtime {
     int32_t winograd_tile;       /* output tile: 2, 4 or 6; 0 without */
     int32_t channel_block;       /* convolutions on CPUs block images by so many channels; 0: not */
     const char *blocked_kernels; /* patterns that keep blocks; NULL: as ONNX Runtime does */
+    bool entry_copy;             /* images are copied before they are brought into blocks */
+    const char *own_kernels;     /* patterns that run outside the library below; NULL: none */
     bool flash_attention;
     bool im2col;              /* convolutions materialise the patch matrix */
     bool spins;               /* waiting threads of CPUs spin while an operator is launched */

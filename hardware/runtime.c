@@ -13,8 +13,8 @@
 struct runtime_file {
     struct wl_provenance prov;
     struct wl_num schema_version, winograd_tile, channel_block;
-    const char *name, *title, *fusion, *notes, *blocked_kernels, *equal_shares;
-    bool flash_attention, im2col, graph_launch, spins;
+    const char *name, *title, *fusion, *notes, *blocked_kernels, *own_kernels, *equal_shares;
+    bool flash_attention, im2col, graph_launch, spins, entry_copy;
     struct wl_list dispatch_s, gemm_efficiency, vector_efficiency, integer_efficiency, unit_loss;
     struct wl_list matrix_efficiency, convolution_efficiency, depthwise_efficiency, row_efficiency;
     struct wl_list memory_efficiency, worker_s, call_s, dispatch_slots;
@@ -32,6 +32,8 @@ static const struct wl_field runtime_fields[] = {
     {"winograd_tile",    WL_F_INT,     false, "outputs", 0, 6,  AT(winograd_tile), NULL, NULL, "3x3 stride-1 convolutions run as F(t x t, 3 x 3): 2, 4 or 6; 0: never"},
     {"channel_block",    WL_F_INT,     false, "channels", 0, 64, AT(channel_block), NULL, NULL, "convolutions on CPUs keep images in blocks of so many channels (NCHWc) and reorder them where other kernels read them; 0: never"},
     {"blocked_kernels",  WL_F_STRING,  false, NULL,    1, 400,  AT(blocked_kernels), NULL, NULL, "with channel_block: patterns, separated by blanks, that keep such blocks beside all convolutions (absent: as ONNX Runtime does)"},
+    {"entry_copy",       WL_F_BOOL,    false, NULL,    0, 0,    AT(entry_copy), NULL, NULL, "with channel_block: what goes into blocks is copied as it is first, an operator and a pass of its own"},
+    {"own_kernels",      WL_F_STRING,  false, NULL,    1, 400,  AT(own_kernels), NULL, NULL, "patterns, separated by blanks, that the runtime runs outside the library of kernels below it, unless they keep blocks: calibrations of such a library name them with _own behind"},
     {"flash_attention",  WL_F_BOOL,    true,  NULL,    0, 0,    AT(flash_attention), NULL, NULL, "attention without writing the score matrix"},
     {"im2col",           WL_F_BOOL,    true,  NULL,    0, 0,    AT(im2col), NULL, NULL, "convolutions write out the patch matrix"},
     {"spins",            WL_F_BOOL,    false, NULL,    0, 0,    AT(spins), NULL, NULL, "threads without work spin while one core launches an operator (dispatch_slots): energy, not time"},
@@ -112,6 +114,8 @@ static wl_status read_runtime(struct wl_registry *r, const char *path, const cha
                                .winograd_tile = (int32_t)f.winograd_tile.value,
                                .channel_block = (int32_t)f.channel_block.value,
                                .blocked_kernels = f.blocked_kernels,
+                               .own_kernels = f.own_kernels,
+                               .entry_copy = f.entry_copy,
                                .flash_attention = f.flash_attention,
                                .im2col = f.im2col,
                                .spins = f.spins,

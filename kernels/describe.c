@@ -17,9 +17,10 @@ struct namer {
     int32_t count;
 };
 
+/* NULL is no name. */
 static void name_add(struct namer *n, const char *name)
 {
-    if (n->count < WL_KERNEL_NAMES_MAX) {
+    if (name != NULL && n->count < WL_KERNEL_NAMES_MAX) {
         n->names[n->count++] = name;
     }
 }
@@ -57,6 +58,12 @@ static bool of_activations(const struct wl_graph *g, const struct wl_product *x)
     return x->right == WL_NONE || !wl_tensor_is_constant(&g->tensors[x->right]);
 }
 
+/* Whether the runtime runs it outside the library below it. */
+static bool is_own(const struct layout *l, const char *name)
+{
+    return l->own_kernels != NULL && wl_words_have(l->own_kernels, name, strlen(name));
+}
+
 static void name_product(struct namer *n, const struct layout *l, const struct wl_subgraph *s,
                          const struct wl_product *x, bool blocked)
 {
@@ -69,8 +76,9 @@ static void name_product(struct namer *n, const struct layout *l, const struct w
         name_add(n, s->pattern); /* lstm, gru, attention */
     } else if (of_activations(l->partition->graph, x)) {
         name_add(n, "matmul");
-    } else if (x->m == 1) {
-        name_add(n, "gemv");
+    } else {
+        name_add(n, is_own(l, "gemm") ? "gemm_own" : NULL);
+        name_add(n, x->m == 1 ? "gemv" : NULL);
     }
     name_add(n, "gemm");
 }
@@ -135,17 +143,18 @@ static bool moves_one_axis(const struct wl_node *n)
     return inwards || outwards;
 }
 
-static wl_status name_stream(struct namer *n, const struct wl_graph *g, const struct wl_subgraph *s,
+static wl_status name_stream(struct namer *n, const struct layout *l, const struct wl_subgraph *s,
                              bool blocked, struct wl_arena *arena, struct wl_error *err)
 {
-    const char *name = stream_name(g, s, arena);
+    const char *name = stream_name(l->partition->graph, s, arena);
     WL_TRY_PTR(name, err);
-    if (blocked) {
-        const char *own = wl_arena_printf(arena, "%s_blocked", name);
+    if (blocked || is_own(l, name)) {
+        const char *own = wl_arena_printf(arena, "%s_%s", name, blocked ? "blocked" : "own");
         WL_TRY_PTR(own, err);
         name_add(n, own);
     }
-    if (s->access == WL_ACCESS_TRANSPOSE && !moves_one_axis(&g->nodes[s->anchor])) {
+    if (s->access == WL_ACCESS_TRANSPOSE &&
+        !moves_one_axis(&l->partition->graph->nodes[s->anchor])) {
         name_add(n, "transpose_axes");
     }
     name_add(n, name);
@@ -183,7 +192,7 @@ static wl_status describe_one(struct layout *l, struct wl_kernel *items, int32_t
         name_product(&n, l, s, x, own->blocked);
         return WL_OK;
     }
-    return name_stream(&n, l->partition->graph, s, own->blocked, arena, err);
+    return name_stream(&n, l, s, own->blocked, arena, err);
 }
 
 static wl_status layout_init(struct layout *l, struct wl_arena *arena, struct wl_error *err)
@@ -223,6 +232,8 @@ wl_status wl_kernels_describe(const struct wl_partition *p, const struct wl_runt
 {
     struct layout l = {.partition = p, .policy = policy, .block = rt->channel_block};
     l.blocked_kernels = rt->blocked_kernels;
+    l.own_kernels = rt->own_kernels;
+    l.entry_copy = rt->entry_copy;
     out->items = WL_ARRAY(arena, struct wl_kernel, p->count);
     out->count = p->count;
     WL_TRY_PTR(out->items, err);

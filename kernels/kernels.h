@@ -21,6 +21,7 @@ struct wl_kernel {
     double reorder_in_bytes;  /* read and written to bring its images into blocks of channels */
     double reorder_out_bytes; /* the same, back again, for other kernels that read its result */
     double reorder_width;     /* columns of the images reordered */
+    int32_t reorders;         /* both ways: an operator each, where the runtime launches them */
     int32_t views;            /* views and shape arithmetic that run just before it */
     double dequantized_elems; /* stored weights that it reads in floats and that were quantised */
     bool blocked;             /* works on blocks of channels */

@@ -11,6 +11,8 @@ struct layout {
     const struct wl_precision_policy *policy;
     int32_t block;
     const char *blocked_kernels; /* as in struct wl_runtime */
+    const char *own_kernels;
+    bool entry_copy;
     bool *blocked;     /* by tensor: its producer wrote blocks of channels, or them last */
     bool *plain;       /* by tensor: rows of pixels exist too */
     bool *input;       /* by tensor: such a copy of a plain tensor exists */

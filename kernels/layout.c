@@ -183,7 +183,9 @@ static void read_blocked(struct layout *l, struct wl_kernel *own, const struct w
 {
     bool is_image = image(l, o->tensor) != NULL || integer_image(l, o->tensor) != NULL;
     if (!l->blocked[o->tensor] && !l->input[o->tensor] && is_image) {
-        own->reorder_in_bytes += moved_bytes(l, o);
+        int32_t passes = l->entry_copy ? 2 : 1;
+        own->reorder_in_bytes += passes * moved_bytes(l, o);
+        own->reorders += passes;
         own->reorder_width = columns(l, o->tensor);
         l->input[o->tensor] = true;
     }
@@ -194,6 +196,7 @@ static void read_plain(struct layout *l, struct wl_kernel *items, const struct w
     if (l->blocked[o->tensor] && !l->plain[o->tensor]) {
         struct wl_kernel *from = &items[l->producer[o->tensor]];
         from->reorder_out_bytes += moved_bytes(l, o);
+        from->reorders++;
         from->reorder_width = columns(l, o->tensor);
         l->plain[o->tensor] = true;
     }
@@ -205,6 +208,7 @@ static void expand_operands(const struct layout *l, struct wl_kernel *own,
 {
     if (own->blocked && l->blocked_kernels != NULL && s->kind == WL_OPK_MAP && !same_shapes(s)) {
         own->reorder_in_bytes += moved_bytes(l, &s->outputs[0]);
+        own->reorders++;
         own->reorder_width = columns(l, s->outputs[0].tensor);
     }
 }

@@ -120,7 +120,7 @@ static bool apply_one(const struct overlay *o, int32_t i, const struct wl_kernel
         seconds = peak > 0 ? fmax(seconds, x->executed_ops / peak) : seconds;
     }
     x->measured_s = seconds;
-    x->dispatches = o->library ? x->dispatches : 0;
+    x->dispatches = o->library ? x->dispatches + k->reorders : 0;
     x->barriers = 0;
     x->serial_s = around_s(o, k) * repeat;
     x->note = "time as measured by the calibration";

@@ -11,6 +11,7 @@
 #include "bench.h"
 #include "native.h"
 #include "onednn_grid.h"
+#include "own_kernels.h"
 #include "wl_test.h"
 
 #define assert_near(a, b) assert_true(fabs((a) - (b)) <= 1e-9 * fabs(b) + 1e-12)
@@ -127,6 +128,86 @@ static void test_other_sizes(void **state)
     assert_near(s.groups, 12.0);
     assert_near(s.operands, 1.0);
     assert_near(s.bytes, 2.0 * 12 * (128 * 64 + 64 * 100 + 128 * 100));
+}
+
+/* Planes {1 4; 3 2} and {5 1; 0 7}: pooled whole, and with a border around each. */
+static void test_own_pools(void **state)
+{
+    (void)state;
+    struct wl_onednn_case c = {.operation = "maxpool_own",
+                               .kind = WL_ONEDNN_OWN_POOL,
+                               .batch = 1,
+                               .in = 2,
+                               .height = 2,
+                               .width = 2,
+                               .kernel = {2, 2},
+                               .stride = 2};
+    static const float image[] = {1, 4, 3, 2, 5, 1, 0, 7};
+    struct wl_own_kernel k = {.c = &c, .threads = 1};
+    assert_true(wl_own_open(&k));
+    memcpy(k.input, image, sizeof(image));
+    wl_own_run(&k);
+    assert_true(k.output[0] == 4 && k.output[1] == 7 && k.places[0] == 1 && k.places[1] == 3);
+    c.operation = "avgpool_own";
+    wl_own_run(&k);
+    assert_true(k.output[0] == 2.5F && k.output[1] == 3.25F);
+    c.kernel[0] = c.kernel[1] = 3; /* each of four results sees the whole plane and five zeros */
+    c.stride = 1;
+    wl_own_run(&k);
+    for (int i = 0; i < 8; i++) {
+        assert_true(fabsf(k.output[i] - (i < 4 ? 10.0F : 13.0F) / 9) < 1e-6F);
+    }
+    c.operation = "maxpool_own";
+    wl_own_run(&k);
+    assert_true(k.output[3] == 4 && k.output[4] == 7 && k.places[3] == 1 && k.places[4] == 3);
+    c = (struct wl_onednn_case){.operation = "concat_own",
+                                .kind = WL_ONEDNN_OWN_CONCAT,
+                                .batch = 1,
+                                .in = 2,
+                                .height = 2,
+                                .width = 2,
+                                .inputs = 2};
+    wl_own_run(&k);
+    assert_memory_equal(k.output, image, sizeof(image));
+    wl_own_close(&k);
+}
+
+/* Column-major c = a b, as Fortran's interface has it without transposing. */
+static void plain_sgemm(const char *trans_a, const char *trans_b, const int *m, const int *n,
+                        const int *k, const float *alpha, const float *a, const int *lda,
+                        const float *b, const int *ldb, const float *beta, float *c, const int *ldc)
+{
+    assert_true(trans_a[0] == 'N' && trans_b[0] == 'N' && *alpha == 1 && *beta == 0);
+    for (int i = 0; i < *m; i++) {
+        for (int j = 0; j < *n; j++) {
+            float sum = 0;
+            for (int l = 0; l < *k; l++) {
+                sum += a[i + l * *lda] * b[l + j * *ldb];
+            }
+            c[i + j * *ldc] = sum;
+        }
+    }
+}
+
+/* Rows {10 100} and {1 0} times weights {1 2 3; 4 5 6}; the next run takes the weights behind. */
+static void test_own_product(void **state)
+{
+    (void)state;
+    struct wl_onednn_case c = {
+        .operation = "gemm_own", .kind = WL_ONEDNN_OWN_PRODUCT, .height = 2, .in = 2, .out = 3};
+    static const float weights[] = {1, 2, 3, 4, 5, 6, 0, 0, 7, 0, 0, 0};
+    static const float rows[] = {10, 100, 1, 0}, expected[] = {410, 520, 630, 1, 2, 3};
+    struct wl_own_kernel k = {.c = &c, .sgemm = plain_sgemm, .pool = weights, .threads = 1};
+    assert_true(wl_own_open(&k));
+    memcpy(k.input, rows, sizeof(rows));
+    wl_own_run(&k);
+    assert_memory_equal(k.output, expected, sizeof(expected));
+    wl_own_run(&k);
+    assert_true(k.output[2] == 70 && k.output[5] == 7);
+    wl_own_close(&k);
+    k.sgemm = NULL; /* no BLAS here */
+    assert_false(wl_own_open(&k));
+    wl_own_close(&k);
 }
 
 /* Every case is one that a convolution can have, and the same each time. */
@@ -296,6 +377,8 @@ int main(void)
         cmocka_unit_test(test_depthwise_sizes),
         cmocka_unit_test(test_transposed_sizes),
         cmocka_unit_test(test_other_sizes),
+        cmocka_unit_test(test_own_pools),
+        cmocka_unit_test(test_own_product),
         cmocka_unit_test(test_grid),
         cmocka_unit_test(test_halton),
         cmocka_unit_test(test_absent_libraries),

@@ -27,13 +27,12 @@ static void begin(struct fixture *f)
     assert_non_null(f->b);
 }
 
-/* Writes, loads and describes the graph as ONNX Runtime executes it. */
-static void describe(struct fixture *f)
+/* Writes, loads and describes the graph as `rt` executes it. */
+static void describe_as(struct fixture *f, const struct wl_runtime *rt)
 {
     static const struct wl_precision_policy native = {WL_PREC_NATIVE, WL_PREC_NATIVE,
                                                       WL_PREC_NATIVE};
-    struct wl_runtime rt = {.name = "unit", .fusion = "onnxruntime", .channel_block = 16};
-    struct wl_partition_options how = {.fusion = rt.fusion};
+    struct wl_partition_options how = {.fusion = rt->fusion};
     struct wl_frontend_options options = {0};
     struct wl_error err = {0};
     char path[] = "/tmp/wattline-kernels-XXXXXX";
@@ -44,10 +43,17 @@ static void describe(struct fixture *f)
         wl_model_load(path, &options, &f->model, &err) != WL_OK ||
         wl_ops_count(&f->model.graph, &err) != WL_OK ||
         wl_partition_run(&f->model.graph, &how, &f->model.arena, &f->partition, &err) != WL_OK ||
-        wl_kernels_describe(&f->partition, &rt, &native, &f->arena, &f->kernels, &err) != WL_OK) {
+        wl_kernels_describe(&f->partition, rt, &native, &f->arena, &f->kernels, &err) != WL_OK) {
         fail_msg("%s: %s", err.where, err.message);
     }
     (void)unlink(path);
+}
+
+/* As ONNX Runtime executes it. */
+static void describe(struct fixture *f)
+{
+    const struct wl_runtime rt = {.name = "unit", .fusion = "onnxruntime", .channel_block = 16};
+    describe_as(f, &rt);
 }
 
 static void end(struct fixture *f)
@@ -201,6 +207,53 @@ static void test_integers(void **state)
         /* integers in and out, weights and the four numbers of scales and zero points */
         assert_true(k->sizes.bytes >= 2.0 * 32 * 16 + 32 * 32 && k->sizes.bytes < 2100);
     }
+    end(&f);
+}
+
+/*
+ * A runtime over a library of blocked kernels that joins, pools and multiplies by itself: two
+ * convolutions, 32 channels of 8 x 8, are brought out, joined, pooled to 4 x 4 and brought in
+ * again, in two passes; a fully connected layer ends it.
+ */
+static void test_own_kernels(void **state)
+{
+    (void)state;
+    static const struct wl_runtime rt = {.name = "unit",
+                                         .fusion = "pytorch-eager",
+                                         .channel_block = 16,
+                                         .blocked_kernels = "relu maxpool",
+                                         .own_kernels = "gemm maxpool concat",
+                                         .entry_copy = true};
+    struct fixture f;
+    begin(&f);
+    const int64_t image[] = {1, 3, 8, 8}, two[] = {2, 2}, w[] = {256, 10};
+    const char *x = wl_onnx_input(f.b, WL_ONNX_FLOAT, image, 4);
+    const char *const parts[8] = {conv(&f, x, 32, 3, 3, 1), conv(&f, x, 32, 3, 1, 1)};
+    struct wl_onnx_node *join = wl_onnx_add(f.b, "Concat", parts);
+    wl_onnx_attr_int(f.b, join, "axis", 1);
+    struct wl_onnx_node *pool =
+        wl_onnx_add(f.b, "MaxPool", (const char *[8]){wl_onnx_result(join)});
+    wl_onnx_attr_ints(f.b, pool, "kernel_shape", two, 2);
+    wl_onnx_attr_ints(f.b, pool, "strides", two, 2);
+    const char *y = conv(&f, wl_onnx_result(pool), 16, 64, 1, 1);
+    y = wl_micro_unary(f.b, "Flatten", y);
+    wl_onnx_output(f.b, wl_micro_binary(f.b, "MatMul", y, wl_onnx_weight(f.b, w, 2)));
+    describe_as(&f, &rt);
+    assert_int_equal(f.kernels.count, 6);
+    const struct wl_kernel *first = &f.kernels.items[0];
+    assert_true(first->reorders == 1 && first->reorder_out_bytes == 2.0 * 4 * 32 * 64);
+    const struct wl_kernel *joined = named(&f, "concat_own");
+    assert_string_equal(joined->operations[1], "concat");
+    assert_true(!joined->blocked && joined->sizes.n == 64 * 64);
+    assert_true(named(&f, "maxpool_own")->sizes.window == 4);
+    const struct wl_kernel *last = named(&f, "conv_pointwise_blocked");
+    /* in: 64 channels of 16 floats, read and written twice; out: 16 of 16, once */
+    assert_true(last->reorder_in_bytes == 2 * 2.0 * 4 * 64 * 16);
+    assert_true(last->reorder_out_bytes == 2.0 * 4 * 16 * 16);
+    assert_int_equal(last->reorders, 3);
+    const struct wl_kernel *product = named(&f, "gemm_own");
+    assert_string_equal(product->operations[1], "gemv");
+    assert_true(product->sizes.m == 1 && product->sizes.n == 10 && product->sizes.k == 256);
     end(&f);
 }
 
@@ -433,7 +486,7 @@ int main(void)
         cmocka_unit_test(test_transpositions), cmocka_unit_test(test_epilogue),
         cmocka_unit_test(test_recurrence),     cmocka_unit_test(test_product_of_activations),
         cmocka_unit_test(test_dilated),        cmocka_unit_test(test_grid),
-        cmocka_unit_test(test_halton),
+        cmocka_unit_test(test_halton),         cmocka_unit_test(test_own_kernels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

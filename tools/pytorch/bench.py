@@ -13,11 +13,15 @@ into convolutions, as in ONNX files, and oneDNN keeps blocks of channels between
 has. "eager" is the plain module. Weights are random: times do not depend on them.
 """
 import json
+import os
 import sys
 import time
 import warnings
 
 warnings.filterwarnings("ignore")
+# PyTorch's thread count does not reach OpenBLAS, whose threads of its own then wait for the cores on
+# which OpenMP's spin: times jump between two figures. One thread, unless the caller says otherwise.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 try:
     import torch
     import torchvision
@@ -27,7 +31,7 @@ except ImportError as error:
     sys.exit(1)
 
 WARMUPS_MAX = 10
-RESOLUTION = {"inception_v3": 299, "efficientnet_v2_s": 384}
+RESOLUTION = {"inception_v3": 299}
 
 
 def image_size(name):
