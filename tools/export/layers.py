@@ -91,8 +91,11 @@ def as_type(x, like):
 
 
 def attend(query, key, value, bias=None, scale=None):
-    """softmax(Q K^T * scale + bias) V over [B, heads, T, D]."""
+    """softmax(Q K^T * scale + bias) V over [B, heads, T, D]; in one kernel where PyTorch has it,
+    except in files, which keep the operators."""
     scale = 1.0 / math.sqrt(query.shape[-1]) if scale is None else scale
+    if hasattr(F, "scaled_dot_product_attention") and not torch.onnx.is_in_onnx_export():
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=bias, scale=scale)
     scores = torch.matmul(query, key.transpose(-1, -2)) * scale
     if bias is not None:
         scores = scores + bias
