@@ -4,6 +4,7 @@
 import glob
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -37,15 +38,17 @@ def run_gpu(folder, script, *arguments, **more):
 
 
 def check_all(folder, out):
-    arguments = ["--device-id", ID, "--output", out, "--quick", "--energy-seconds", "1",
+    arguments = ["--device-id", ID, "--output", out, "--quick", "--energy-seconds", "0.7",
                  "--wattline", WATTLINE, "--budget", "100"]
     text = run_gpu(folder, "run_all.py", *arguments)
     check("check_energy: exit 0" in text, text)
-    check("over the Python counter 1.0" in text or "over the Python counter 0.99" in text, text)
+    ratios = re.findall(r"over the Python counter ([\d.]+)", text)
+    check(len(ratios) == 2 and all(0.95 < float(r) < 1.05 for r in ratios), text)
     check("operator grid: exit 0" in text and "finished" in text, text)
     with open(os.path.join(out, "ground-truth.json"), encoding="utf-8") as f:
         records = json.load(f)
-    check(len(records["records"]) == 6 and not records["meta"]["failed"], str(records["meta"]))
+    check(len(records["records"]) == 4 and all(r["finite"] for r in records["records"]), str(records))
+    check(not records["meta"]["failed"], str(records["meta"]))
     for r in records["records"]:
         watts = r["energy_mj_per_inference"] * r["throughput_per_s"] * 1e-3
         check(150 < r["power_w"] < 250 and watts < 400, f"{r['model']}: {r['power_w']} W, {watts}")
@@ -75,8 +78,9 @@ def check_records(out):
     if os.path.exists(program):
         text = run(program, "models", "--data", out, "--format", "csv", "--registry",
                    os.path.join(SOURCE, "registry"), "--models", os.path.join(SOURCE, "models"))
-        check(text.count("squeezenet1_1,bf16") == 4 and text.count("pytorch-eager") == 3 and
-              text.count("t5_small_decoder,bf16") == 2 and text.count("pytorch-cudagraph") == 3, text)
+        for word in ("squeezenet1_1,bf16", "t5_small_decoder,bf16", "pytorch-eager",
+                     "pytorch-cudagraph"):
+            check(text.count(word) == 2, f"{word}: {text}")
 
 
 def check_meters(folder):

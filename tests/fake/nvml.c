@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A stand-in for libnvidia-ml.so.1, and for what libcuda.so.1 says of a GPU's place. WL_FAKE_NVML tells what it shows, as "key=number,...":
+ * A stand-in for libnvidia-ml.so.1, and for what libcuda.so.1 says of a GPU's place. WL_FAKE_NVML
+ * tells what it shows, as "key=number,...":
  *   gpus=2           how many                         watts=200      power of each
  *   counter=0        no energy counter                power=0        no power reading
  *   instant=1        field 186 is there               arch=9         architecture number

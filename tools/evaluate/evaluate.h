@@ -64,7 +64,7 @@ struct record {
     double measured;        /* seconds, samples per second, or joules per sample */
     double latency_s, rate; /* as recorded, 0: not; samples per second of one device */
     int64_t batch, tokens;
-    int64_t cached; /* tokens in the key-value cache of a decoder */
+    int64_t cached;                          /* tokens in the key-value cache of a decoder */
     struct wl_dim_binding dims[RECORD_DIMS]; /* further symbolic dimensions, as recorded */
     int32_t dim_count;
     int32_t threads;

@@ -343,7 +343,7 @@ def main():
         parser.error(f"precisions {sorted(unknown)}: {', '.join(PRECISIONS)} are known")
     deadline = time.monotonic() + options.budget
     speed = ({"seconds": 0.01, "warmup_s": 0.01, "window_s": 0.1} if options.quick else
-             {"seconds": 0.1, "warmup_s": 0.05})
+             {"seconds": 0.06, "warmup_s": 0.03})
     bench = Bench(options.device, **speed)
     output, entries, load = Output(bench, options), [], []
     try:

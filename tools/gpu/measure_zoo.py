@@ -71,12 +71,15 @@ def other_dims(network, dims):
 
 
 def inputs_at(network, dims, batch, device, dtype):
+    """`batch` None: as in the example."""
     symbol = batch_symbol(network)
-    if symbol is None and batch != 1:
+    if symbol is None and batch not in (1, None):
         raise ValueError("has no batch dimension")
     if dims.get(symbol, 1) != 1:
         raise ValueError(f"counts {symbol}, not samples, in its first dimension")
-    sizes = {**dims, symbol: batch}
+    sizes = {k: v for k, v in dims.items() if k != symbol}
+    if batch is not None:
+        sizes[symbol] = batch
     sizes.pop(None, None)
     return [filled(name, t, shape_of(network, name, t, sizes), device, dtype)
             if torch.is_tensor(t) else t for name, t in zip(network.input_names, network.inputs)]
@@ -95,7 +98,29 @@ def build(entry, bench):
             for p in network.module.parameters():
                 p.data = torch.empty(p.shape, device=bench.device, dtype=p.dtype).normal_(0, 0.02)
         network.module.to(bench.device)
+        settle_norms(network, inputs_at(network, entry.dims, None, bench.device, torch.float32))
     return network
+
+
+def settle_norms(network, inputs):
+    """Batch normalisation that fits the random weights: without it activations of deep networks
+    leave the range of fp16."""
+    norms = [m for m in network.module.modules()
+             if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
+    for m in norms:
+        m.momentum = 1.0
+        m.train()
+    if norms:
+        network.module(*inputs)
+    for m in norms:
+        m.eval()
+
+
+def is_finite(value):
+    """Of the first result."""
+    while not torch.is_tensor(value):
+        value = next(iter(value.values() if isinstance(value, dict) else value))
+    return bool(torch.isfinite(value).all())
 
 
 def keep_type(network, dtype, channels_last):
@@ -146,10 +171,11 @@ def measure(bench, network, entry, point, options):
         if options.channels_last:
             inputs = [t.contiguous(memory_format=torch.channels_last)
                       if torch.is_tensor(t) and t.dim() == 4 else t for t in inputs]
+        finite = is_finite(network.module(*inputs))
         for runtime, function in ways_of(bench, entry.name, lambda: network.module(*inputs)):
             runtime += " channels_last" if options.channels_last else ""
             yield {"model": entry.name, "task": entry.task, "precision": precision, "batch": batch,
-                   "dims": other_dims(network, entry.dims),
+                   "dims": other_dims(network, entry.dims), "finite": finite,
                    **record_of(bench, runtime, function, batch),
                    "input": ", ".join(str(list(t.shape)) for t in inputs[:3] if torch.is_tensor(t)),
                    "conditions": "random weights and inputs resident on the device; batch "

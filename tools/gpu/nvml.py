@@ -7,6 +7,8 @@ import time
 
 CLOCK_SM, CLOCK_MEMORY, TEMPERATURE_GPU = 1, 2, 0
 FIELD_POWER_INSTANT = 186
+# The second is where container images keep the driver's libraries.
+LIBRARIES = ["libnvidia-ml.so.1", "/usr/local/nvidia/lib64/libnvidia-ml.so.1"]
 VALUE_KINDS = "d", "u", "ul", "ull", "sll", "i"  # nvmlValueType_t
 
 
@@ -25,12 +27,20 @@ class NvmlError(RuntimeError):
     pass
 
 
+def load(names):
+    for name in names:
+        try:
+            return ctypes.CDLL(name)
+        except OSError:
+            continue
+    return None
+
+
 def cuda_bus_id(ordinal):
     """PCI bus id of a CUDA device: CUDA and NVML may count differently (CUDA_VISIBLE_DEVICES,
     CUDA_DEVICE_ORDER). None where the driver does not tell."""
-    try:
-        cuda = ctypes.CDLL("libcuda.so.1")
-    except OSError:
+    cuda = load(["libcuda.so.1"])
+    if cuda is None:
         return None
     device, text = ctypes.c_int(), ctypes.create_string_buffer(32)
     if (cuda.cuInit(0) != 0 or cuda.cuDeviceGet(ctypes.byref(device), ordinal) != 0 or
@@ -43,10 +53,9 @@ class Gpu:
     """One GPU, found by its PCI bus id or its index."""
 
     def __init__(self, index=0, bus_id=None):
-        try:
-            self._lib = ctypes.CDLL("libnvidia-ml.so.1")
-        except OSError as e:
-            raise NvmlError(f"no NVIDIA driver: {e}") from None
+        self._lib = load(LIBRARIES)
+        if self._lib is None:
+            raise NvmlError("no NVIDIA driver: libnvidia-ml.so.1 does not load")
         self._lib.nvmlErrorString.restype = ctypes.c_char_p
         self._check(self._lib.nvmlInit_v2())
         self._device = ctypes.c_void_p()

@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 
-from nvml import Gpu, NvmlError, Watch
+from nvml import LIBRARIES, Gpu, NvmlError, Watch
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LOST = 3  # measure_zoo: a new process may go on
@@ -35,7 +35,7 @@ TIERS = [(CORE, "fp16,fp32", "1,32"),
          (CORE, "fp32,tf32,fp16,bf16", "8,128"),
          (WIDE, "fp32,bf16", "1,32"),
          ("lstm_lm,clip_vit_b_32,detector_s,vgg11,resnet101,vit_l_16", "fp16", "1,32")]
-QUICK_TIERS = [("squeezenet1_1", "bf16", "1,2"), ("t5_small_decoder", "bf16", "1")]
+QUICK_TIERS = [("squeezenet1_1,t5_small_decoder", "bf16", "2")]
 
 
 class Run:
@@ -81,7 +81,7 @@ class Run:
 def wattline(run, *arguments):
     """The command and its environment: libraries that lie beside the program in lib/ are found."""
     beside = os.path.join(os.path.dirname(os.path.abspath(run.o.wattline)), "lib")
-    paths = [beside, os.environ.get("LD_LIBRARY_PATH", "")]
+    paths = [beside, os.environ.get("LD_LIBRARY_PATH", ""), *(os.path.dirname(p) for p in LIBRARIES)]
     environment = {**os.environ, "LD_LIBRARY_PATH": ":".join(p for p in paths if p)}
     return [run.o.wattline, *arguments], environment
 
@@ -107,12 +107,16 @@ def start_wattline(run, seconds):
     return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)
 
 
-def compare(run, counter_w):
+def compare(run, beside, counter_w):
     """Watts of `wattline measure` against those of the counter read in Python."""
+    if beside is None:
+        return
     try:
+        beside.wait(timeout=20)
         with open(run.file("energy_wattline.json"), encoding="utf-8") as f:
             sources = json.load(f)["sources"]
-    except (OSError, ValueError, KeyError) as e:
+    except (OSError, ValueError, KeyError, subprocess.TimeoutExpired) as e:
+        beside.kill()
         run.say(f"wattline measure left no report: {e}")
         return
     for s in sources:
@@ -190,14 +194,11 @@ def energy(run, works):
             beside = start_wattline(run, max(seconds - 0.5, 0.5))
     code = process.wait()
     timer.cancel()
-    if beside is not None:
-        beside.wait(timeout=30)
     run.say(f"check_energy: exit {code} (0: counter and integrated power agree within 5 %)")
     if os.path.exists(run.file("energy.json")):
         with open(run.file("energy.json"), encoding="utf-8") as f:
             r = json.load(f)
-        if beside is not None:
-            compare(run, (r["counter_j"] or 0) / r["seconds"])
+        compare(run, beside, (r["counter_j"] or 0) / r["seconds"])
 
 
 def nvml_alone(run, works):
@@ -217,9 +218,7 @@ def nvml_alone(run, works):
     result = {"seconds": end - start, "counter_w": counted, "sampled_w": watch.watts(start, end)}
     run.save("energy_idle.json", result)
     run.say(f"idle: {result}")
-    if beside is not None:
-        beside.wait(timeout=30)
-        compare(run, counted)
+    compare(run, beside, counted)
     run.say("missing: a load on the GPU; any CUDA or OpenCL program beside `wattline measure "
             "--only nvml` would be one")
 
@@ -255,6 +254,16 @@ def models(run):
                 break
 
 
+def attempt(run, name, step, *arguments):
+    """What fails must not cost the steps after it."""
+    run.say(name)
+    try:
+        return step(run, *arguments)
+    except Exception as e:
+        run.say(f"{name}: {type(e).__name__}: {e}")
+        return None
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device-id", required=True, help="id of the device in the registry")
@@ -269,19 +278,17 @@ def main():
     options = parser.parse_args()
     os.makedirs(options.output, exist_ok=True)
     run = Run(options)
-    run.say("facts")
-    usable = facts(run)
-    works = wattline_works(run)
+    usable = attempt(run, "facts", facts)
+    works = attempt(run, "wattline and NVML", wattline_works)
     if not usable:
-        nvml_alone(run, works)
+        attempt(run, "the idle GPU", nvml_alone, works)
         sys.exit(2)
     if "energy" not in run.done:
-        run.say("energy counter against integrated power")
-        energy(run, works)
+        attempt(run, "energy counter against integrated power", energy, works)
         run.finish("energy")
-    if "grid" not in run.done and calibrate(run):
+    if "grid" not in run.done and attempt(run, "operators", calibrate):
         run.finish("grid")
-    models(run)
+    attempt(run, "models", models)
     run.say(f"finished; files in {run.o.output}: {', '.join(sorted(os.listdir(run.o.output)))}")
 
 

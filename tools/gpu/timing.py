@@ -148,7 +148,7 @@ class Bench:
         if self.gpu is None or self.gpu.energy_j() is None and self.gpu.power_w() is None:
             return {}
         queue = group_of(time_s, QUEUE_S)
-        self._run_for(function, queue, SETTLE_S)
+        self._run_for(function, queue, min(SETTLE_S, self.window_s))
         with Watch(self.gpu) as watch:
             _, start, first = self._until_step(function, time_s)
             done = self._run_for(function, queue, self.window_s)
