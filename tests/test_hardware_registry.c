@@ -302,6 +302,7 @@ static void test_runtimes(void **state)
                                         "pytorch-eager",
                                         "pytorch-frozen",
                                         "pytorch-compile",
+                                        "pytorch-cudagraph",
                                         "openvino",
                                         "ncnn",
                                         "tflite",

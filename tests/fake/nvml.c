@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A stand-in for libnvidia-ml.so.1. WL_FAKE_NVML tells what it shows, as "key=number,...":
+ * A stand-in for libnvidia-ml.so.1, and for what libcuda.so.1 says of a GPU's place. WL_FAKE_NVML
+ * tells what it shows, as "key=number,...":
  *   gpus=2           how many                         watts=200      power of each
  *   counter=0        no energy counter                power=0        no power reading
  *   instant=1        field 186 is there               arch=9         architecture number
  *   mig=1            MIG is on                        init=9         nvmlInit fails with this code
  *   lost_after=3     GPU 0 is lost after 3 readings   a100=1         the name says A100
+ *   step=0.1         seconds between updates of the counter
+ *   visible=1        the GPU that CUDA counts as its first
  * The counter is the true integral of the power since the library was loaded, in whole millijoules.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +27,14 @@ int nvmlShutdown(void);
 const char *nvmlErrorString(int code);
 int nvmlDeviceGetCount_v2(unsigned int *count);
 int nvmlDeviceGetHandleByIndex_v2(unsigned int index, void **device);
+int nvmlDeviceGetHandleByPciBusId_v2(const char *bus, void **device);
+int nvmlSystemGetDriverVersion(char *version, unsigned int size);
+int nvmlDeviceGetEnforcedPowerLimit(void *device, unsigned int *mw);
+int nvmlDeviceGetMaxClockInfo(void *device, int clock, unsigned int *mhz);
+int nvmlDeviceGetCurrentClocksThrottleReasons(void *device, unsigned long long *reasons);
+int cuInit(unsigned int flags);
+int cuDeviceGet(int *device, int ordinal);
+int cuDeviceGetPCIBusId(char *bus, int size, int device);
 int nvmlDeviceGetName(void *device, char *name, unsigned int size);
 int nvmlDeviceGetTotalEnergyConsumption(void *device, unsigned long long *mj);
 int nvmlDeviceGetPowerUsage(void *device, unsigned int *mw);
@@ -125,7 +137,9 @@ int nvmlDeviceGetTotalEnergyConsumption(void *device, unsigned long long *mj)
     if (is_lost(device)) {
         return GPU_IS_LOST;
     }
-    *mj = (unsigned long long)(now_s() * setting("watts", 100) * 1e3);
+    double step = setting("step", 0);
+    double at = step > 0 ? floor(now_s() / step) * step : now_s();
+    *mj = (unsigned long long)(at * setting("watts", 100) * 1e3);
     return SUCCESS;
 }
 
@@ -187,5 +201,57 @@ int nvmlDeviceGetFieldValues(void *device, int count, struct field *values)
         values[i].kind = 1;
         values[i].value.u = (unsigned int)(setting("watts", 100) * 1e3);
     }
+    return SUCCESS;
+}
+
+/* A GPU's bus number is its index. */
+int nvmlDeviceGetHandleByPciBusId_v2(const char *bus, void **device)
+{
+    const char *colon = strchr(bus, ':');
+    if (colon == NULL) {
+        return NOT_SUPPORTED;
+    }
+    return nvmlDeviceGetHandleByIndex_v2((unsigned int)strtoul(colon + 1, NULL, 16), device);
+}
+
+int nvmlSystemGetDriverVersion(char *version, unsigned int size)
+{
+    (void)snprintf(version, size, "made up");
+    return SUCCESS;
+}
+
+int nvmlDeviceGetEnforcedPowerLimit(void *device, unsigned int *mw)
+{
+    (void)device;
+    *mw = 700000;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetMaxClockInfo(void *device, int clock, unsigned int *mhz)
+{
+    return nvmlDeviceGetClockInfo(device, clock, mhz);
+}
+
+int nvmlDeviceGetCurrentClocksThrottleReasons(void *device, unsigned long long *reasons)
+{
+    (void)device;
+    *reasons = 0;
+    return SUCCESS;
+}
+
+int cuInit(unsigned int flags)
+{
+    return (int)flags;
+}
+
+int cuDeviceGet(int *device, int ordinal)
+{
+    *device = ordinal + (int)setting("visible", 0);
+    return SUCCESS;
+}
+
+int cuDeviceGetPCIBusId(char *bus, int size, int device)
+{
+    (void)snprintf(bus, (size_t)size, "0000:%02X:00.0", (unsigned int)device);
     return SUCCESS;
 }

@@ -54,6 +54,8 @@ wl_status wl_evaluate_kernels(struct wl_registry *reg, const char *path,
 
 /* A record of ground-truth.json: one measurement of a whole model. Strings belong to the records'
    `root`; those that a record lacks are NULL. */
+#define RECORD_DIMS 8
+
 struct record {
     const char *device, *model, *runtime, *precision, *scenario, *power_mode;
     const char *input, *conditions, *power_scope;
@@ -62,7 +64,9 @@ struct record {
     double measured;        /* seconds, samples per second, or joules per sample */
     double latency_s, rate; /* as recorded, 0: not; samples per second of one device */
     int64_t batch, tokens;
-    int64_t cached; /* tokens in the key-value cache of a decoder */
+    int64_t cached;                          /* tokens in the key-value cache of a decoder */
+    struct wl_dim_binding dims[RECORD_DIMS]; /* further symbolic dimensions, as recorded */
+    int32_t dim_count;
     int32_t threads;
     enum sample_kind kind;
 };

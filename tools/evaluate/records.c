@@ -51,7 +51,7 @@ static const struct alias runtime_names[] = {
     {"23.02", "tensorrt"}, {"ONNX Runtime", "onnxruntime"}, {"Edge TPU", "tflite"},
     {"PyTorch 2.4.0 torch.compile", "pytorch-compile"}, {"PyTorch 2.9.1", "pytorch-compile"},
     {"PyTorch 2.1 torch.compile", "pytorch-compile"}, {"PyTorch (NGC) TorchScript", "pytorch-compile"},
-    {"PyTorch", "pytorch-eager"}, {"TensorFlow 1.15 (NGC) + XLA", "xla"},
+    {"PyTorch CUDA graph", "pytorch-cudagraph"}, {"PyTorch", "pytorch-eager"}, {"TensorFlow 1.15 (NGC) + XLA", "xla"},
     {"TensorFlow 2 (NGC), XLA", "xla"}, {"TensorFlow", "xla"}, {"vLLM", "pytorch-compile"},
     {"diffusers", "pytorch-eager"}, {"Nvidia inference implementation", "tensorrt"},
     {"MLCommons reference implementation with CM API, Onnx", "onnxruntime"},
@@ -150,6 +150,19 @@ static bool read_speed(const cJSON *r, struct record *out)
     return wanted && out->measured > 0;
 }
 
+/* "dims": {"T": 1, "P": 1024}; names stay in the JSON. */
+static void read_dims(const cJSON *dims, struct record *out)
+{
+    const cJSON *item = NULL;
+    cJSON_ArrayForEach(item, dims)
+    {
+        if (cJSON_IsNumber(item) && out->dim_count < RECORD_DIMS - 2) {
+            out->dims[out->dim_count++] =
+                (struct wl_dim_binding){item->string, (int64_t)item->valuedouble};
+        }
+    }
+}
+
 /* False where something is missing that all evaluations need. */
 static bool read_record(const cJSON *r, struct record *out)
 {
@@ -173,6 +186,7 @@ static bool read_record(const cJSON *r, struct record *out)
     if (out->input != NULL && strncmp(out->input, "seq ", 4) == 0) {
         out->tokens = strtoll(out->input + 4, NULL, 10);
     }
+    read_dims(cJSON_GetObjectItem(r, "dims"), out);
     out->profile = runtime_of(out->runtime);
     out->zoo = zoo_name(out->model, out->profile);
     return true;
@@ -209,6 +223,20 @@ bool wl_record_is_predictable(const struct record *rec, const char *models)
            wl_path_exists(path);
 }
 
+/* Tokens and cached tokens come from the record's text or an evaluation's own rules. */
+static int32_t bind_dims(const struct record *rec, struct wl_dim_binding out[RECORD_DIMS])
+{
+    int32_t n = rec->dim_count;
+    memcpy(out, rec->dims, sizeof(rec->dims));
+    if (rec->tokens > 0 || rec->cached > 0) {
+        out[n++] = (struct wl_dim_binding){"T", rec->tokens};
+    }
+    if (rec->cached > 0) {
+        out[n++] = (struct wl_dim_binding){"P", rec->cached};
+    }
+    return n;
+}
+
 wl_status wl_record_run(struct wl_registry *reg, const struct record *rec, const char *models,
                         const struct wl_runtime *runtime, struct wl_device *device,
                         struct wl_totals *totals, struct wl_error *err)
@@ -227,12 +255,13 @@ wl_status wl_record_run(struct wl_registry *reg, const struct record *rec, const
     char path[1024];
     model_path(rec, models, path, sizeof(path));
     enum wl_precision p = precision_of(rec->precision);
-    struct wl_dim_binding dims[] = {{"T", rec->tokens}, {"P", rec->cached}};
+    struct wl_dim_binding dims[RECORD_DIMS];
+    int32_t dim_count = bind_dims(rec, dims);
     struct wl_request req = {.model = path,
                              .model_name = rec->model,
                              .batch = rec->batch,
                              .dims = dims,
-                             .dim_count = rec->cached > 0 ? 2 : (rec->tokens > 0 ? 1 : 0),
+                             .dim_count = dim_count,
                              .precision = {p, p, p},
                              .threads = rec->threads};
     struct wl_model model;

@@ -85,21 +85,30 @@ def merge_heads(x):
     return x.transpose(1, 2).reshape(batch, length, heads * depth)
 
 
+def as_type(x, like):
+    """In the type of `like`; an export in fp32 gets no node for it."""
+    return x if x.dtype == like.dtype else x.to(like.dtype)
+
+
 def attend(query, key, value, bias=None, scale=None):
-    """softmax(Q K^T * scale + bias) V over [B, heads, T, D]."""
+    """softmax(Q K^T * scale + bias) V over [B, heads, T, D]; in one kernel where PyTorch has it,
+    except in files, which keep the operators."""
     scale = 1.0 / math.sqrt(query.shape[-1]) if scale is None else scale
+    if hasattr(F, "scaled_dot_product_attention") and not torch.onnx.is_in_onnx_export():
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=bias, scale=scale)
     scores = torch.matmul(query, key.transpose(-1, -2)) * scale
     if bias is not None:
         scores = scores + bias
     return torch.matmul(torch.softmax(scores, dim=-1), value)
 
 
-def causal_bias(length, start=0):
-    """[1, 1, T, P + T]: 0 where position P + t may look, a large negative number elsewhere."""
-    row = torch.arange(length).unsqueeze(1) + start
-    column = torch.arange(start + length).unsqueeze(0)
+def causal_bias(x, length, start=0):
+    """[1, 1, T, P + T]: 0 where position P + t may look, a large negative number elsewhere; on the
+    device and in the type of `x`."""
+    row = torch.arange(length, device=x.device).unsqueeze(1) + start
+    column = torch.arange(start + length, device=x.device).unsqueeze(0)
     blocked = (column > row).to(torch.float32)
-    return (blocked * -3.0e38).unsqueeze(0).unsqueeze(0)
+    return as_type(blocked * -3.0e38, x).unsqueeze(0).unsqueeze(0)
 
 
 class SelfAttention(nn.Module):

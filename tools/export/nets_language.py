@@ -10,8 +10,8 @@ import math
 import torch
 from torch import nn
 
-from layers import (Embedding, Linear, Mlp, RMSNorm, SelfAttention, attend, causal_bias, gelu_tanh,
-                    merge_heads, split_heads)
+from layers import (Embedding, Linear, Mlp, RMSNorm, SelfAttention, as_type, attend, causal_bias,
+                    gelu_tanh, merge_heads, split_heads)
 from network import Entry, Network
 from quantize import to_4_bit
 
@@ -50,7 +50,7 @@ class Bert(nn.Module):
         self.pooler = Linear(width, width) if types else None
 
     def forward(self, input_ids, attention_mask, token_type_ids=None):
-        positions = torch.arange(input_ids.shape[1]).unsqueeze(0)
+        positions = torch.arange(input_ids.shape[1], device=input_ids.device).unsqueeze(0)
         x = self.word(input_ids) + self.position(positions)
         if self.segment is not None:
             x = x + self.segment(token_type_ids)
@@ -125,9 +125,9 @@ class Gpt(nn.Module):
 
     def forward(self, input_ids, *past):
         start = past[0].shape[2] if past else 0
-        positions = torch.arange(input_ids.shape[1]).unsqueeze(0) + start
+        positions = torch.arange(input_ids.shape[1], device=input_ids.device).unsqueeze(0) + start
         x = self.wte(input_ids) + self.wpe(positions)
-        bias = causal_bias(input_ids.shape[1], start)
+        bias = causal_bias(x, input_ids.shape[1], start)
         present = []
         for i, layer in enumerate(self.layers):
             x, key, value = layer(x, past[2 * i:2 * i + 2] if past else None, bias)
@@ -191,14 +191,16 @@ class Llama(nn.Module):
                              500000.0 ** (-torch.arange(0, depth, 2).float() / depth))
 
     def turn(self, length, start):
-        positions = (torch.arange(length) + start).to(torch.float32)
+        positions = (torch.arange(length, device=self.frequency.device) + start).to(torch.float32)
         angle = positions.unsqueeze(1) * self.frequency.unsqueeze(0)
         angle = torch.cat((angle, angle), dim=-1)
         return torch.cos(angle), torch.sin(angle)
 
     def forward(self, input_ids, *past):
         length, start = input_ids.shape[1], past[0].shape[2] if past else 0
-        turn, bias = self.turn(length, start), causal_bias(length, start)
+        like = self.embedding.weight
+        turn = tuple(as_type(part, like) for part in self.turn(length, start))
+        bias = causal_bias(like, length, start)
         x = self.embedding(input_ids)
         present = []
         for i, layer in enumerate(self.layers):
@@ -257,8 +259,9 @@ class RelativeBias(nn.Module):
         return base + torch.where(distance < exact, distance, far)
 
     def forward(self, length, total):
-        query = torch.arange(length).unsqueeze(1) + (total - length)
-        key = torch.arange(total).unsqueeze(0)
+        device = self.table.weight.device
+        query = torch.arange(length, device=device).unsqueeze(1) + (total - length)
+        key = torch.arange(total, device=device).unsqueeze(0)
         return self.table(self.bucket(key - query)).permute(2, 0, 1).unsqueeze(0)
 
 
@@ -326,7 +329,7 @@ class T5Decoder(nn.Module):
     def forward(self, input_ids, *cache):
         length, start = input_ids.shape[1], cache[0].shape[2]
         x = self.embedding(input_ids)
-        bias = self.bias(length, length + start) + causal_bias(length, start)
+        bias = self.bias(length, length + start) + causal_bias(x, length, start)
         present = []
         for i, layer in enumerate(self.layers):
             past, memory = cache[4 * i:4 * i + 2], cache[4 * i + 2:4 * i + 4]

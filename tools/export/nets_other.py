@@ -58,8 +58,9 @@ class WhisperDecoder(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, input_ids, encoder_hidden_states):
-        x = self.embedding(input_ids) + self.positions(torch.arange(input_ids.shape[1]))
-        bias = causal_bias(input_ids.shape[1])
+        x = self.embedding(input_ids) + self.positions(
+            torch.arange(input_ids.shape[1], device=input_ids.device))
+        bias = causal_bias(x, input_ids.shape[1])
         for layer in self.layers:
             x = layer(x, bias, encoder_hidden_states)
         return nn.functional.linear(self.norm(x), self.embedding.weight)
@@ -168,7 +169,7 @@ class Dlrm(nn.Module):
         vectors = [x] + [table(indices[:, i]) for i, table in enumerate(self.tables)]
         stacked = torch.stack(vectors, dim=1)
         products = torch.bmm(stacked, stacked.transpose(1, 2)).flatten(1)
-        chosen = products.index_select(1, torch.tensor(self.pairs))
+        chosen = products.index_select(1, torch.tensor(self.pairs, device=dense.device))
         return self.top(torch.cat((x, chosen), dim=1))
 
 

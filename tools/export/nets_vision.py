@@ -12,7 +12,7 @@ import math
 import torch
 from torch import nn
 
-from layers import Embedding, Linear, Mlp, SelfAttention, causal_bias, quick_gelu
+from layers import Embedding, Linear, Mlp, SelfAttention, as_type, causal_bias, quick_gelu
 from network import Entry, Network
 
 SOURCE = "PyTorch module of this project"
@@ -87,8 +87,8 @@ class Clip(nn.Module):
         return self.image_head(self.image_norm_2(x[:, 0]))
 
     def text(self, ids):
-        x = self.words(ids) + self.positions(torch.arange(ids.shape[1]))
-        bias = causal_bias(ids.shape[1])
+        x = self.words(ids) + self.positions(torch.arange(ids.shape[1], device=ids.device))
+        bias = causal_bias(x, ids.shape[1])
         for layer in self.text_layers:
             x = layer(x, bias)
         last = torch.argmax(ids, dim=-1).view(-1, 1, 1).expand(ids.shape[0], 1, 512)
@@ -206,12 +206,12 @@ class DenoisingUNet(nn.Module):
 
     def embed(self, timestep):
         half = self.base // 2
-        rate = torch.exp(torch.arange(half) * (-math.log(10000.0) / half))
+        rate = torch.exp(torch.arange(half, device=timestep.device) * (-math.log(10000.0) / half))
         angle = timestep.to(torch.float32).unsqueeze(1) * rate.unsqueeze(0)
-        return self.time(torch.cat((torch.cos(angle), torch.sin(angle)), dim=-1))
+        return torch.cat((torch.cos(angle), torch.sin(angle)), dim=-1)
 
     def forward(self, sample, timestep, context):
-        time = self.embed(timestep)
+        time = self.time(as_type(self.embed(timestep), sample))
         x = self.enter(sample)
         skips = [x]
         for i, stage in enumerate(self.down):
@@ -343,7 +343,7 @@ class Detector(nn.Module):
         scores = torch.cat([s(x).flatten(2) for s, x in zip(self.scores, levels)], dim=2)
         batch, _, places = boxes.shape
         sides = torch.softmax(boxes.view(batch, 4, self.bins, places), dim=2)
-        distance = (sides * torch.arange(self.bins).view(1, 1, -1, 1)).sum(dim=2)
+        distance = (sides * torch.arange(self.bins, device=image.device).view(1, 1, -1, 1)).sum(dim=2)
         return distance, torch.sigmoid(scores)
 
 
@@ -464,7 +464,8 @@ class PointNet(nn.Module):
         return nn.Sequential(*layers[:-1])
 
     def forward(self, points):
-        turn = self.align_head(self.align(points).max(dim=2)[0]).view(-1, 3, 3) + torch.eye(3)
+        turn = self.align_head(self.align(points).max(dim=2)[0]).view(-1, 3, 3)
+        turn = turn + torch.eye(3, device=turn.device, dtype=turn.dtype)
         x = torch.bmm(turn, points)
         x = self.tower_2(self.tower_1(x)).max(dim=2)[0]
         return torch.log_softmax(self.scores(x), dim=1)
