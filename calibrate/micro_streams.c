@@ -706,7 +706,7 @@ const struct wl_micro_kind wl_micro_streams[] = {
     {"bias and GELU", 5, 24, design_rows, emit_bias_gelu, stream_work, NULL, 0},
     IMAGE("BatchNormalization", 5, 36, emit_norm_relu),
     IMAGE("BatchNormalization", 5, 24, emit_blocked_norm),
-    IMAGE("LRN", 3, 16, emit_lrn),
+    IMAGE("LRN", 3, 10, emit_lrn),
     {"ReduceMax", 3, 14, design_copy, emit_reduce, stream_work, "ReduceMax", 0},
     {"ReduceMax of rows", 3, 14, design_reduce, emit_reduce, stream_work, "ReduceMax", 0},
     {"ReduceSum of rows", 2, 12, design_reduce, emit_reduce, stream_work, "ReduceSum", 0},
