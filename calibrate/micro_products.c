@@ -597,18 +597,18 @@ static void emit_recurrent(struct wl_onnx *b, const char *op, const int64_t *p)
 
 /* clang-format off */
 const struct wl_micro_kind wl_micro_products[] = {
-    {"pointwise convolution",  50, 330, design_pointwise,  emit_conv,       conv_work,      NULL, 0},
-    {"convolution",            40, 270, design_window,     emit_conv,       conv_work,      NULL, 0},
-    {"depthwise convolution",  40, 260, design_depthwise,  emit_conv,       conv_work,      NULL, 0},
+    {"pointwise convolution",  50, 300, design_pointwise,  emit_conv,       conv_work,      NULL, 0},
+    {"convolution",            40, 236, design_window,     emit_conv,       conv_work,      NULL, 0},
+    {"depthwise convolution",  40, 236, design_depthwise,  emit_conv,       conv_work,      NULL, 0},
     {"convolution of one pixel", 12, 90, design_pixel,     emit_conv,       conv_work,      NULL, 0},
     {"first convolution",      12, 50, design_first,      emit_conv,       conv_work,      NULL, 0},
     {"patch convolution",       8, 24, design_patch,      emit_conv,       conv_work,      NULL, 0},
     {"grouped convolution",    14, 70, design_grouped,    emit_conv,       conv_work,      NULL, 0},
-    {"unblocked convolution",  12, 90, design_unblocked,  emit_conv,       conv_work,      NULL, 0},
+    {"unblocked convolution",  12, 80, design_unblocked,  emit_conv,       conv_work,      NULL, 0},
     {"1-D convolution",         8, 60, design_line,       emit_line,       conv_work,      NULL, 0},
     {"3-D convolution",         6, 48, design_volume,     emit_volume,     volume_work,    NULL, 0},
     {"transposed convolution",  8, 60, design_transposed, emit_transposed, conv_work,      NULL, 0},
-    {"matrix product",         36, 200, design_gemm,       emit_gemm,       product_work,   NULL, 0},
+    {"matrix product",         36, 180, design_gemm,       emit_gemm,       product_work,   NULL, 0},
     {"few rows",               14, 70, design_gemv,       emit_gemm,       product_work,   NULL, 0},
     {"product per head",       20, 100, design_heads,      emit_heads,      product_work,   NULL, 0},
     {"LSTM",                    4, 40, design_recurrent,  emit_recurrent,  recurrent_work, "LSTM", 0},

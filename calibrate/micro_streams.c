@@ -692,7 +692,7 @@ const struct wl_micro_kind wl_micro_streams[] = {
     {"group normalisation", 4, 24, design_image, emit_group_norm, stream_work, NULL, 0},
     IMAGE("BatchNormalization", 4, 24, emit_image_norm),
     {"Transpose of windows", 4, 20, design_windows, emit_windows, stream_work, "Transpose", 0},
-    {"Transpose",  15, 120, design_transpose, emit_transpose, stream_work, "Transpose", 0},
+    {"Transpose",  15, 100, design_transpose, emit_transpose, stream_work, "Transpose", 0},
     {"Transpose of axes", 10, 50, design_axes, emit_axes, stream_work, "Transpose", 0},
     {"Gather of a part", 3, 21, design_part, emit_part, stream_work, "Gather", 0},
     {"Concat",      8, 34, design_copy, emit_concat, stream_work, "Concat", 0},
