@@ -354,38 +354,28 @@ void wl_map_note_product(struct wl_mapping *m, const struct wl_tiling *t)
 
 /* ---- levels and blocking -------------------------------------------------------------------- */
 
-double wl_map_instances_used(const struct wl_level *l, double units)
+double wl_map_instances_used(const struct wl_map_ctx *c, const struct wl_level *l, double units)
 {
-    double instances = l->instances > 0 ? l->instances : 1;
+    double instances = wl_map_instances(l);
+    if (l->scope == WL_SCOPE_CLUSTER) {
+        /* Units spread over the clusters; those left idle leave whole clusters idle. */
+        instances = wl_max_d(1, floor(wl_min_d(instances, c->units) / c->one_in));
+    }
     return l->scope == WL_SCOPE_DEVICE ? 1 : wl_min_d(instances, units);
 }
 
-double wl_map_level_share(const struct wl_device *d, int32_t level, double units)
+double wl_map_level_share(const struct wl_map_ctx *c, int32_t level, double units)
 {
-    const struct wl_level *l = &d->levels[level];
-    double share = units / wl_device_units(d);
+    const struct wl_level *l = &c->device->levels[level];
+    double share = units / wl_device_units(c->device);
     if (l->unit_bandwidth_bps > 0) {
         /* What one unit draws is a sustained figure already. */
-        double sustained = l->bandwidth_bps * (l->efficiency > 0 ? l->efficiency : 1);
-        share = units * l->unit_bandwidth_bps / sustained;
+        share = units * l->unit_bandwidth_bps / wl_map_level_rate(l);
     }
     if (l->scope != WL_SCOPE_DEVICE) {
-        double instances = l->instances > 0 ? l->instances : 1;
-        share = wl_min_d(share, wl_map_instances_used(l, units) / instances);
+        share = wl_min_d(share, wl_map_instances_used(c, l, units) / wl_map_instances(l));
     }
     return wl_min_d(1, wl_max_d(share, 1e-6));
-}
-
-double wl_map_memory_s(const struct wl_device *d, const struct wl_traffic *t, const double *share)
-{
-    double longest = 0;
-    for (int32_t l = 0; l < d->level_count; l++) {
-        const struct wl_level *level = &d->levels[l];
-        double rate = level->bandwidth_bps * level->efficiency * share[l];
-        double bytes = t[l].read_bytes + t[l].write_bytes;
-        longest = rate > 0 ? wl_max_d(longest, bytes / rate) : longest;
-    }
-    return longest;
 }
 
 double wl_map_saved_share(const struct wl_level *l, const struct wl_graph *g, int32_t tensor)
@@ -430,7 +420,7 @@ void wl_map_add_blocking(const struct wl_map_ctx *c, const struct wl_block_shape
                 : 0;
         double left_saved = wl_map_saved_share(&c->device->levels[l], c->graph, sh->left);
         double right_saved = wl_map_saved_share(&c->device->levels[l], c->graph, sh->right);
-        double splits = wl_max_d(1, wl_map_instances_used(inner, units) / sh->g);
+        double splits = wl_max_d(1, wl_map_instances_used(c, inner, units) / sh->g);
         double max_um = wl_min_d(splits, sh->m);
         double max_un = wl_min_d(splits, sh->n);
         double un = sh->left_bytes > 0 ? sqrt(splits * sh->right_bytes / sh->left_bytes) : splits;

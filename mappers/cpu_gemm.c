@@ -367,7 +367,7 @@ static double filter_seconds(const struct wl_map_ctx *c, const struct cpu_shape 
     double held = (double)d->levels[l - 1].capacity_bytes * wl_map_instances(&d->levels[l - 1]);
     l -= l > 1 && c->weight_bytes * (1 + sh->filter_growth) <= held ? 1 : 0;
     const struct wl_level *level = &d->levels[l];
-    double rate = level->bandwidth_bps * level->efficiency * wl_map_level_share(d, l, units);
+    double rate = level->bandwidth_bps * level->efficiency * wl_map_level_share(c, l, units);
     return rate > 0 ? bytes / rate : 0;
 }
 
