@@ -144,7 +144,10 @@ static enum wl_precision serving_precision(const struct wl_pipe *pipe, enum wl_p
         bits = 0;
     }
     for (size_t i = 0; i < WL_ARRAY_LEN(floats); i++) {
-        if (wl_precision_bits(floats[i]) > bits && pipe->ops_per_cycle[floats[i]] > 0) {
+        /* tf32 lies in memory as fp32 does. */
+        bool wider =
+            wl_precision_bits(floats[i]) > bits || (p == WL_PREC_TF32 && floats[i] == WL_PREC_FP32);
+        if (wider && pipe->ops_per_cycle[floats[i]] > 0) {
             return floats[i];
         }
     }
