@@ -483,23 +483,27 @@ static bool same_key(const struct wl_plan_key *a, const struct wl_plan_key *b)
             return false;
         }
     }
+    const double *x[] = {&a->left_bytes, &a->right_bytes, a->beside,
+                         a->beside + 1,  a->beside + 2,   a->beside + 3};
+    const double *y[] = {&b->left_bytes, &b->right_bytes, b->beside,
+                         b->beside + 1,  b->beside + 2,   b->beside + 3};
+    for (size_t i = 0; i < WL_ARRAY_LEN(x); i++) {
+        if (*x[i] < *y[i] || *x[i] > *y[i]) {
+            return false;
+        }
+    }
     return a->g == b->g && a->m == b->m && a->n == b->n && a->k == b->k &&
-           a->precision == b->precision && a->units == b->units &&
-           !(a->left_bytes < b->left_bytes) && !(a->left_bytes > b->left_bytes) &&
-           !(a->right_bytes < b->right_bytes) && !(a->right_bytes > b->right_bytes);
+           a->precision == b->precision && a->units == b->units;
 }
 
-void *wl_map_plan_slot(const struct wl_map_ctx *c, const struct wl_product *p, double left_bytes,
-                       double right_bytes, enum wl_precision precision, int32_t units, bool *found)
+void *wl_map_plan_slot(const struct wl_map_ctx *c, const struct wl_product *p,
+                       const struct wl_plan_key *rest, bool *found)
 {
-    struct wl_plan_key key = {.g = p->g,
-                              .m = p->m,
-                              .n = p->n,
-                              .k = p->k,
-                              .left_bytes = left_bytes,
-                              .right_bytes = right_bytes,
-                              .precision = (int32_t)precision,
-                              .units = units};
+    struct wl_plan_key key = *rest;
+    key.g = p->g;
+    key.m = p->m;
+    key.n = p->n;
+    key.k = p->k;
     if (p->window != NULL) {
         const struct wl_window *w = p->window;
         key.window[0] = w->kernel[0] * 4 + w->spatial_rank;
@@ -512,7 +516,7 @@ void *wl_map_plan_slot(const struct wl_map_ctx *c, const struct wl_product *p, d
     uint64_t hash = (uint64_t)p->m * 0x9e3779b97f4a7c15u;
     hash = (hash ^ (uint64_t)p->n) * 0x9e3779b97f4a7c15u;
     hash = (hash ^ (uint64_t)p->k ^ ((uint64_t)p->g << 32)) * 0x9e3779b97f4a7c15u;
-    hash ^= (uint64_t)units * 40503u;
+    hash ^= (uint64_t)key.units * 40503u;
     struct wl_plan_slot *slot = &c->cache->slots[(hash >> 40) % WL_PLAN_SLOTS];
     *found = slot->used && same_key(&slot->key, &key);
     slot->key = key;

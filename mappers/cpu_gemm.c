@@ -450,8 +450,11 @@ void cpu_plan_product(const struct wl_map_ctx *c, const struct wl_subgraph *s,
     *shape = direct_shape(c, s, run);
     shape->elem_bytes = wl_precision_bits(precision) / 8.0;
     bool found = false;
-    struct cached *cached = wl_map_plan_slot(c, &run->product, shape->left_bytes,
-                                             shape->right_bytes, precision, units, &found);
+    struct wl_plan_key key = {.left_bytes = shape->left_bytes,
+                              .right_bytes = shape->right_bytes,
+                              .precision = (int32_t)precision,
+                              .units = units};
+    struct cached *cached = wl_map_plan_slot(c, &run->product, &key, &found);
     if (!found) {
         cached->shape = *shape;
         plan_anew(c, &run->product, precision, units, &cached->shape, &cached->plan);

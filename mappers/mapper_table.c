@@ -47,8 +47,7 @@ static bool is_row_layer(const struct wl_map_ctx *c, const struct wl_subgraph *s
     return p->g * p->m <= batch;
 }
 
-/* What the runtime takes of main memory's bandwidth. */
-static double memory_share(const struct wl_map_ctx *c, const struct wl_subgraph *s)
+double wl_map_memory_share(const struct wl_map_ctx *c, const struct wl_subgraph *s)
 {
     const struct wl_runtime *rt = c->options->runtime;
     enum wl_hw_class class = c->device->class;
@@ -63,7 +62,7 @@ void wl_map_with(const struct wl_map_ctx *c, const struct wl_subgraph *s, struct
                  struct wl_event_sink *sink)
 {
     c->mapper->map(c, s, m, sink);
-    m->level_share[c->device->level_count - 1] *= memory_share(c, s);
+    m->level_share[c->device->level_count - 1] *= wl_map_memory_share(c, s);
 }
 
 static void map_one(struct wl_map_ctx *c, const struct wl_subgraph *s, struct wl_mapping *m,

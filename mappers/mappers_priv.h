@@ -23,6 +23,7 @@ struct wl_plan_key {
     int64_t g, m, n, k;
     int64_t window[6]; /* kernel, stride, groups, output rows; 0 without */
     double left_bytes, right_bytes;
+    double beside[4]; /* what the subgraph does beside the product, where the plan depends on it */
     int32_t precision, units;
 };
 #define WL_PLAN_SLOTS 32
@@ -131,6 +132,9 @@ static inline double wl_map_gemm_efficiency(const struct wl_map_ctx *c, enum wl_
 void wl_map_choose(struct wl_map_ctx *c, const struct wl_subgraph *s, struct wl_mapping *m,
                    struct wl_event_sink *sink);
 
+/* What the runtime takes of main memory's bandwidth. */
+double wl_map_memory_share(const struct wl_map_ctx *c, const struct wl_subgraph *s);
+
 /* Maps a subgraph with one worker in c->one_in, as the runtime executes it. */
 void wl_map_with(const struct wl_map_ctx *c, const struct wl_subgraph *s, struct wl_mapping *m,
                  struct wl_event_sink *sink);
@@ -225,9 +229,10 @@ struct wl_block_shape {
 void wl_map_add_blocking(const struct wl_map_ctx *c, const struct wl_block_shape *sh, double units,
                          const struct wl_traffic *compulsory, struct wl_mapping *m);
 
-/* The slot of a product's plan; `*found` tells whether its value is this product's. */
-void *wl_map_plan_slot(const struct wl_map_ctx *c, const struct wl_product *p, double left_bytes,
-                       double right_bytes, enum wl_precision precision, int32_t units, bool *found);
+/* The slot of a product's plan; `*found` tells whether its value is this product's. `key` holds
+   what else the plan depends on. */
+void *wl_map_plan_slot(const struct wl_map_ctx *c, const struct wl_product *p,
+                       const struct wl_plan_key *key, bool *found);
 
 /* Empties a sink. */
 void wl_sink_clear(struct wl_event_sink *sink);
