@@ -205,6 +205,18 @@ static double occupancy(const struct wl_map_ctx *c, const struct tile *t, double
     return wl_max_d(1, o);
 }
 
+/* Sooner; where a level binds, by the least compute, then by the least traffic. */
+static bool better(const struct gpu_plan *a, const struct gpu_plan *b)
+{
+    if (a->seconds < b->seconds || a->seconds > b->seconds) {
+        return a->seconds < b->seconds;
+    }
+    if (a->cycles < b->cycles || a->cycles > b->cycles) {
+        return a->cycles < b->cycles;
+    }
+    return a->l2_bytes < b->l2_bytes;
+}
+
 /* `whole_tiles`: of the product before K is split. */
 static void try_tile(const struct gpu_task *task, const struct tile *t, double whole_tiles,
                      int64_t split, struct gpu_plan *best)
@@ -237,7 +249,7 @@ static void try_tile(const struct gpu_task *task, const struct tile *t, double w
     }
     /* Units of that kind also pair blocks, which read the wider operand once for both. */
     double panels = t->bm + t->bn - (r->group_rows > 0 ? 0.5 * wl_max_d(t->bm, t->bn) : 0);
-    double l2 = tiles * depth * panels * r->elem_bytes;
+    double l2 = tiles * depth * panels * wl_min_d(r->elem_bytes, sh->stored_bytes);
     double split_bytes =
         split > 1 ? 8.0 * (double)split * (double)sh->g * (double)sh->m * (double)sh->n : 0;
     struct gpu_plan plan = {.pipe = 0,
@@ -248,8 +260,7 @@ static void try_tile(const struct gpu_task *task, const struct tile *t, double w
                             .shared_bytes = tiles * depth * shared,
                             .split_bytes = split_bytes};
     plan.seconds = plan_seconds(task, &plan);
-    if (!first &&
-        (plan.seconds > best->seconds || (plan.seconds >= best->seconds && l2 >= best->l2_bytes))) {
+    if (!first && !better(&plan, best)) {
         return;
     }
     *best = plan;
@@ -470,6 +481,7 @@ void gpu_plan_product(const struct wl_map_ctx *c, const struct wl_run *run,
                       struct gpu_shape *shape, struct gpu_plan *plan)
 {
     bool found = false;
+    shape->stored_bytes = wl_precision_bits(precision) / 8.0;
     struct wl_plan_key key = {
         .left_bytes = shape->left_bytes,
         .right_bytes = shape->right_bytes,

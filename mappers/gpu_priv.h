@@ -10,6 +10,7 @@ struct gpu_shape {
     int64_t g, m, n, k;
     double macs; /* executed, padding excluded */
     double left_bytes, right_bytes;
+    double stored_bytes; /* of an element in memory; the pipe may compute in a wider type */
     double times, steps; /* as in wl_run */
     bool depthwise;
     double transform_ops, transform_elems; /* Winograd, else 0 */
