@@ -316,7 +316,7 @@ static void larger_batch_is_not_faster(void **state)
 /* ---- random graphs on random devices ----------------------------------------------------------
  */
 
-#define RANDOM_CASES 600
+#define RANDOM_CASES 1200
 
 /* Beside `devices`: one array, one tile, tiles of several kinds. */
 static const char *const more_devices[] = {"google_coral_edge_tpu", "google_tpu_v6e", "mit_eyeriss",
