@@ -12,7 +12,7 @@
 #include "mappers_priv.h"
 
 /* One worker takes at least this part of the worker-seconds that many take: many waste some. */
-#define LEAST_OF_WORK (1.0 / 16)
+#define LEAST_OF_WORK (1.0 / 64)
 
 /* The next number without a prime factor above 3. */
 static int32_t next_part(int32_t part)
