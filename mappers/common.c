@@ -144,7 +144,10 @@ static enum wl_precision serving_precision(const struct wl_pipe *pipe, enum wl_p
         bits = 0;
     }
     for (size_t i = 0; i < WL_ARRAY_LEN(floats); i++) {
-        if (wl_precision_bits(floats[i]) > bits && pipe->ops_per_cycle[floats[i]] > 0) {
+        /* tf32 lies in memory as fp32 does. */
+        bool wider =
+            wl_precision_bits(floats[i]) > bits || (p == WL_PREC_TF32 && floats[i] == WL_PREC_FP32);
+        if (wider && pipe->ops_per_cycle[floats[i]] > 0) {
             return floats[i];
         }
     }
@@ -354,38 +357,28 @@ void wl_map_note_product(struct wl_mapping *m, const struct wl_tiling *t)
 
 /* ---- levels and blocking -------------------------------------------------------------------- */
 
-double wl_map_instances_used(const struct wl_level *l, double units)
+double wl_map_instances_used(const struct wl_map_ctx *c, const struct wl_level *l, double units)
 {
-    double instances = l->instances > 0 ? l->instances : 1;
+    double instances = wl_map_instances(l);
+    if (l->scope == WL_SCOPE_CLUSTER) {
+        /* Units spread over the clusters; those left idle leave whole clusters idle. */
+        instances = wl_max_d(1, floor(wl_min_d(instances, c->units) / c->one_in));
+    }
     return l->scope == WL_SCOPE_DEVICE ? 1 : wl_min_d(instances, units);
 }
 
-double wl_map_level_share(const struct wl_device *d, int32_t level, double units)
+double wl_map_level_share(const struct wl_map_ctx *c, int32_t level, double units)
 {
-    const struct wl_level *l = &d->levels[level];
-    double share = units / wl_device_units(d);
+    const struct wl_level *l = &c->device->levels[level];
+    double share = units / wl_device_units(c->device);
     if (l->unit_bandwidth_bps > 0) {
         /* What one unit draws is a sustained figure already. */
-        double sustained = l->bandwidth_bps * (l->efficiency > 0 ? l->efficiency : 1);
-        share = units * l->unit_bandwidth_bps / sustained;
+        share = units * l->unit_bandwidth_bps / wl_map_level_rate(l);
     }
     if (l->scope != WL_SCOPE_DEVICE) {
-        double instances = l->instances > 0 ? l->instances : 1;
-        share = wl_min_d(share, wl_map_instances_used(l, units) / instances);
+        share = wl_min_d(share, wl_map_instances_used(c, l, units) / wl_map_instances(l));
     }
     return wl_min_d(1, wl_max_d(share, 1e-6));
-}
-
-double wl_map_memory_s(const struct wl_device *d, const struct wl_traffic *t, const double *share)
-{
-    double longest = 0;
-    for (int32_t l = 0; l < d->level_count; l++) {
-        const struct wl_level *level = &d->levels[l];
-        double rate = level->bandwidth_bps * level->efficiency * share[l];
-        double bytes = t[l].read_bytes + t[l].write_bytes;
-        longest = rate > 0 ? wl_max_d(longest, bytes / rate) : longest;
-    }
-    return longest;
 }
 
 double wl_map_saved_share(const struct wl_level *l, const struct wl_graph *g, int32_t tensor)
@@ -430,7 +423,7 @@ void wl_map_add_blocking(const struct wl_map_ctx *c, const struct wl_block_shape
                 : 0;
         double left_saved = wl_map_saved_share(&c->device->levels[l], c->graph, sh->left);
         double right_saved = wl_map_saved_share(&c->device->levels[l], c->graph, sh->right);
-        double splits = wl_max_d(1, wl_map_instances_used(inner, units) / sh->g);
+        double splits = wl_max_d(1, wl_map_instances_used(c, inner, units) / sh->g);
         double max_um = wl_min_d(splits, sh->m);
         double max_un = wl_min_d(splits, sh->n);
         double un = sh->left_bytes > 0 ? sqrt(splits * sh->right_bytes / sh->left_bytes) : splits;
@@ -490,23 +483,27 @@ static bool same_key(const struct wl_plan_key *a, const struct wl_plan_key *b)
             return false;
         }
     }
+    const double *x[] = {&a->left_bytes, &a->right_bytes, a->beside,
+                         a->beside + 1,  a->beside + 2,   a->beside + 3};
+    const double *y[] = {&b->left_bytes, &b->right_bytes, b->beside,
+                         b->beside + 1,  b->beside + 2,   b->beside + 3};
+    for (size_t i = 0; i < WL_ARRAY_LEN(x); i++) {
+        if (*x[i] < *y[i] || *x[i] > *y[i]) {
+            return false;
+        }
+    }
     return a->g == b->g && a->m == b->m && a->n == b->n && a->k == b->k &&
-           a->precision == b->precision && a->units == b->units &&
-           !(a->left_bytes < b->left_bytes) && !(a->left_bytes > b->left_bytes) &&
-           !(a->right_bytes < b->right_bytes) && !(a->right_bytes > b->right_bytes);
+           a->precision == b->precision && a->units == b->units;
 }
 
-void *wl_map_plan_slot(const struct wl_map_ctx *c, const struct wl_product *p, double left_bytes,
-                       double right_bytes, enum wl_precision precision, int32_t units, bool *found)
+void *wl_map_plan_slot(const struct wl_map_ctx *c, const struct wl_product *p,
+                       const struct wl_plan_key *rest, bool *found)
 {
-    struct wl_plan_key key = {.g = p->g,
-                              .m = p->m,
-                              .n = p->n,
-                              .k = p->k,
-                              .left_bytes = left_bytes,
-                              .right_bytes = right_bytes,
-                              .precision = (int32_t)precision,
-                              .units = units};
+    struct wl_plan_key key = *rest;
+    key.g = p->g;
+    key.m = p->m;
+    key.n = p->n;
+    key.k = p->k;
     if (p->window != NULL) {
         const struct wl_window *w = p->window;
         key.window[0] = w->kernel[0] * 4 + w->spatial_rank;
@@ -519,7 +516,7 @@ void *wl_map_plan_slot(const struct wl_map_ctx *c, const struct wl_product *p, d
     uint64_t hash = (uint64_t)p->m * 0x9e3779b97f4a7c15u;
     hash = (hash ^ (uint64_t)p->n) * 0x9e3779b97f4a7c15u;
     hash = (hash ^ (uint64_t)p->k ^ ((uint64_t)p->g << 32)) * 0x9e3779b97f4a7c15u;
-    hash ^= (uint64_t)units * 40503u;
+    hash ^= (uint64_t)key.units * 40503u;
     struct wl_plan_slot *slot = &c->cache->slots[(hash >> 40) % WL_PLAN_SLOTS];
     *found = slot->used && same_key(&slot->key, &key);
     slot->key = key;

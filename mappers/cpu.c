@@ -11,10 +11,10 @@
  * again, and what every core (or cluster) reads for itself because its private cache needs a copy
  * (split of the product over cores that minimises copies). Registers are filled from level 0.
  *
- * Threads: all that the analysis may use, unless one core would be done before the barrier that
- * joins them. Each further core adds a share of work to all (the runtime's unit_loss: waiting,
- * shared caches and buses). Hybrid parts add up cores by their rates (work is handed out
- * dynamically).
+ * Threads: all that the analysis may use, unless fewer are done sooner (choose.c): one core before
+ * the barrier that joins many, some where copies of operands bind. Each further core adds a share
+ * of work to all (the runtime's unit_loss: waiting, shared caches and buses). Hybrid parts add up
+ * cores by their rates (work is handed out dynamically).
  *
  * Simplifications: no write-allocate traffic; stores and loads share a level's bandwidth; TLB
  * misses and NUMA are part of the level's efficiency.
@@ -156,16 +156,6 @@ void cpu_instruction_events(struct wl_event_sink *sink, const struct cpu_instruc
     wl_sink_add(sink, WL_EV_BRANCH_MISPREDICT, WL_PREC_COUNT, branches * MISPREDICT_SHARE);
 }
 
-/* Time of the traffic when `units` cores draw it. */
-static double memory_s(const struct wl_map_ctx *c, const struct wl_traffic *t, double units)
-{
-    double share[WL_LEVELS_MAX];
-    for (int32_t l = 0; l < c->device->level_count; l++) {
-        share[l] = wl_map_level_share(c->device, l, units);
-    }
-    return wl_map_memory_s(c->device, t, share);
-}
-
 /* ---- one subgraph -----------------------------------------------------------------------------
  */
 
@@ -189,10 +179,9 @@ static void add_filters(struct cpu_job *j, double bytes)
     }
 }
 
-static void map_products(struct cpu_job *j, int32_t units, bool final)
+static void map_products(struct cpu_job *j, int32_t units)
 {
     const struct wl_subgraph *s = j->s;
-    j->product_total = j->product_busy = j->ideal_s = j->padded_s = 0;
     for (int32_t i = 0; i < s->product_count; i++) {
         struct cpu_shape shape;
         struct cpu_plan plan;
@@ -207,28 +196,26 @@ static void map_products(struct cpu_job *j, int32_t units, bool final)
         j->product_busy += plan.busy_cycles / clock * times;
         j->ideal_s += plan.ideal_cycles / clock * times;
         j->padded_s += plan.padded_cycles / clock * times;
-        if (final) {
-            wl_map_use_pipe(j->m, plan.pipe, plan.busy_cycles * times, 2 * shape.macs * times);
-            wl_map_note_product(j->m, &plan.tiling);
-            j->m->traffic[0].read_bytes +=
-                wl_max_d(0, (plan.register_bytes - shape.left_bytes - shape.right_bytes) * times);
-            struct wl_block_shape block = {.g = (double)shape.g,
-                                           .m = (double)shape.m,
-                                           .n = (double)shape.n,
-                                           .k = (double)shape.k,
-                                           .left = run.product.left,
-                                           .right = run.product.right,
-                                           .left_bytes = shape.left_bytes,
-                                           .right_bytes = shape.right_bytes,
-                                           .elem_bytes = shape.elem_bytes,
-                                           .times = times,
-                                           .steps = shape.steps};
-            wl_map_add_blocking(j->c, &block, units, j->compulsory, j->m);
-            cpu_product_events(j->c, &shape, &plan, j->sink);
-            if (shape.transform_ops > 0) {
-                add_filters(j, shape.right_bytes * shape.filter_growth * times);
-                cpu_winograd_extra(j->c, &shape, &plan, units, j->m, j->sink);
-            }
+        wl_map_use_pipe(j->m, plan.pipe, plan.busy_cycles * times, 2 * shape.macs * times);
+        wl_map_note_product(j->m, &plan.tiling);
+        j->m->traffic[0].read_bytes +=
+            wl_max_d(0, (plan.register_bytes - shape.left_bytes - shape.right_bytes) * times);
+        struct wl_block_shape block = {.g = (double)shape.g,
+                                       .m = (double)shape.m,
+                                       .n = (double)shape.n,
+                                       .k = (double)shape.k,
+                                       .left = run.product.left,
+                                       .right = run.product.right,
+                                       .left_bytes = shape.left_bytes,
+                                       .right_bytes = shape.right_bytes,
+                                       .elem_bytes = shape.elem_bytes,
+                                       .times = times,
+                                       .steps = shape.steps};
+        wl_map_add_blocking(j->c, &block, units, j->compulsory, j->m);
+        cpu_product_events(j->c, &shape, &plan, j->sink);
+        if (shape.transform_ops > 0) {
+            add_filters(j, shape.right_bytes * shape.filter_growth * times);
+            cpu_winograd_extra(j->c, &shape, &plan, units, j->m, j->sink);
         }
     }
 }
@@ -236,7 +223,7 @@ static void map_products(struct cpu_job *j, int32_t units, bool final)
 static void set_shares(struct cpu_job *j, double units)
 {
     for (int32_t l = 0; l < j->c->device->level_count; l++) {
-        j->m->level_share[l] = wl_map_level_share(j->c->device, l, units);
+        j->m->level_share[l] = wl_map_level_share(j->c, l, units);
     }
 }
 
@@ -292,22 +279,15 @@ static void map_cpu(const struct wl_map_ctx *c, const struct wl_subgraph *s, str
     count_stream(c, s, m->precision, &stream);
     double stream_clock =
         stream.pipe.pipe != WL_NONE ? c->device->pipes[stream.pipe.pipe].clock_hz : 1;
-    double weight = stream.pipe.pipe != WL_NONE
-                        ? cpu_units_weight(c, stream.pipe.pipe, stream.pipe.precision, c->units)
-                        : c->units;
+    int32_t units = wl_map_workers(c, c->units);
+    double weight = stream.pipe.pipe != WL_NONE && units > 1
+                        ? cpu_units_weight(c, stream.pipe.pipe, stream.pipe.precision, units)
+                        : units;
+    weight /= 1 + c->unit_loss * wl_max_d(0, weight - 1);
     double stream_s = stream.cycles / stream_clock;
     double regions = (double)s->repeat * (double)(s->steps > 1 ? s->steps : 1);
-    double barrier_s = c->device->params.barrier_s * regions;
-
-    map_products(&j, c->units, false);
-    double loss = 1 + c->unit_loss * wl_max_d(0, weight - 1);
-    double all_s =
-        wl_max_d(j.product_busy + stream_s / weight * loss, memory_s(c, m->traffic, c->units));
-    double one_s = wl_max_d(j.product_total + stream_s, memory_s(c, m->traffic, 1));
-    int32_t units = c->units > 1 && one_s > all_s + barrier_s ? c->units : 1;
-    weight = units == 1 ? 1 : weight / loss;
     double moved = m->traffic[0].read_bytes + m->traffic[0].write_bytes;
-    map_products(&j, units, true);
+    map_products(&j, units);
     wl_map_use_pipe(m, stream.pipe.pipe, stream.cycles / weight, stream.ops.total);
     stream_events(c, &stream, s->product_count > 0 ? 0 : moved, sink);
     m->barriers = units > 1 ? regions : 0;
@@ -327,5 +307,10 @@ static int32_t kept_level(const struct wl_device *d, bool weights)
     return d->level_count > 2 ? 1 : 0;
 }
 
+static int32_t cores(const struct wl_map_ctx *c)
+{
+    return c->units;
+}
+
 const struct wl_mapper wl_mapper_cpu = {
-    .class = WL_HW_CPU, .name = "cpu", .kept_level = kept_level, .map = map_cpu};
+    .class = WL_HW_CPU, .name = "cpu", .kept_level = kept_level, .workers = cores, .map = map_cpu};

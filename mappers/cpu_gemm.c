@@ -367,7 +367,7 @@ static double filter_seconds(const struct wl_map_ctx *c, const struct cpu_shape 
     double held = (double)d->levels[l - 1].capacity_bytes * wl_map_instances(&d->levels[l - 1]);
     l -= l > 1 && c->weight_bytes * (1 + sh->filter_growth) <= held ? 1 : 0;
     const struct wl_level *level = &d->levels[l];
-    double rate = level->bandwidth_bps * level->efficiency * wl_map_level_share(d, l, units);
+    double rate = level->bandwidth_bps * level->efficiency * wl_map_level_share(c, l, units);
     return rate > 0 ? bytes / rate : 0;
 }
 
@@ -450,8 +450,11 @@ void cpu_plan_product(const struct wl_map_ctx *c, const struct wl_subgraph *s,
     *shape = direct_shape(c, s, run);
     shape->elem_bytes = wl_precision_bits(precision) / 8.0;
     bool found = false;
-    struct cached *cached = wl_map_plan_slot(c, &run->product, shape->left_bytes,
-                                             shape->right_bytes, precision, units, &found);
+    struct wl_plan_key key = {.left_bytes = shape->left_bytes,
+                              .right_bytes = shape->right_bytes,
+                              .precision = (int32_t)precision,
+                              .units = units};
+    struct cached *cached = wl_map_plan_slot(c, &run->product, &key, &found);
     if (!found) {
         cached->shape = *shape;
         plan_anew(c, &run->product, precision, units, &cached->shape, &cached->plan);

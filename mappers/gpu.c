@@ -68,40 +68,85 @@ static void register_events(struct gpu_job *j, const struct gpu_plan *plan, doub
     wl_sink_add(j->sink, WL_EV_REGISTER_WRITE, WL_PREC_COUNT, n * written);
 }
 
+/* What blocking in the caches reads again. */
+static void add_blocking(struct gpu_job *j, const struct wl_run *run, const struct gpu_shape *sh,
+                         double elem_bytes)
+{
+    struct wl_block_shape block = {.g = (double)sh->g,
+                                   .m = (double)sh->m,
+                                   .n = (double)sh->n,
+                                   .k = (double)sh->k,
+                                   .left = run->product.left,
+                                   .right = run->product.right,
+                                   .left_bytes = sh->left_bytes,
+                                   .right_bytes = sh->right_bytes,
+                                   .elem_bytes = elem_bytes,
+                                   .times = sh->times,
+                                   .steps = sh->steps};
+    wl_map_add_blocking(j->c, &block, 1, j->compulsory, j->m);
+}
+
+static double bytes_of(const struct wl_traffic *t)
+{
+    return t->read_bytes + t->write_bytes;
+}
+
+/* Seconds of the vector pipe so far. */
+static double vector_s(const struct gpu_job *j)
+{
+    const struct wl_device *d = j->c->device;
+    double seconds = 0;
+    for (int32_t i = 0; i < j->m->pipe_count; i++) {
+        const struct wl_pipe *p = &d->pipes[j->m->pipes[i].pipe];
+        seconds += p->kind == WL_PIPE_VECTOR ? j->m->pipes[i].cycles / p->clock_hz : 0;
+    }
+    return seconds;
+}
+
+/* `l2_bytes`: of the L2 before blocking. */
+static struct gpu_beside beside_of(const struct gpu_job *j, double times, double l2_bytes)
+{
+    int32_t last = j->c->device->level_count - 1;
+    double share = wl_map_memory_share(j->c, j->s);
+    return (struct gpu_beside){.shared_bytes = bytes_of(&j->m->traffic[0]) / times,
+                               .l2_bytes = l2_bytes / times,
+                               .main_bytes = bytes_of(&j->m->traffic[last]) / share / times,
+                               .vector_s = vector_s(j) / times};
+}
+
 static void map_product(struct gpu_job *j, const struct wl_run *run)
 {
     const struct wl_map_ctx *c = j->c;
-    struct gpu_shape sh;
+    struct wl_mapping *m = j->m;
+    enum wl_precision precision = run->product.integer ? WL_PREC_INT8 : m->precision;
+    double elem = wl_precision_bits(precision) / 8.0;
+    struct wl_traffic before[WL_LEVELS_MAX];
+    struct gpu_shape sh = gpu_shape_of(c, j->s, run);
     struct gpu_plan plan;
-    gpu_plan_product(c, j->s, run, j->m->precision, &sh, &plan);
+    memcpy(before, m->traffic, sizeof(before));
+    add_blocking(j, run, &sh, elem);
+    struct gpu_beside beside = beside_of(j, sh.times, bytes_of(&before[1]));
+    gpu_plan_product(c, run, precision, &beside, &sh, &plan);
     if (plan.pipe == WL_NONE) {
+        memcpy(m->traffic, before, sizeof(before));
         return;
     }
-    struct wl_mapping *m = j->m;
     double times = sh.times;
     wl_map_use_pipe(m, plan.pipe, plan.cycles * times, 2 * sh.macs * times);
     wl_map_note_product(m, &plan.tiling);
     m->eff_padding = plan.eff_padding;
     m->eff_balance = plan.eff_balance;
     m->eff_pipeline = plan.eff_pipeline;
-    struct wl_block_shape block = {.g = (double)sh.g,
-                                   .m = (double)sh.m,
-                                   .n = (double)sh.n,
-                                   .k = (double)sh.k,
-                                   .left = run->product.left,
-                                   .right = run->product.right,
-                                   .left_bytes = sh.left_bytes,
-                                   .right_bytes = sh.right_bytes,
-                                   .elem_bytes = plan.elem_bytes,
-                                   .times = times,
-                                   .steps = sh.steps};
-    double l2_before = m->traffic[1].read_bytes;
-    wl_map_add_blocking(c, &block, 1, j->compulsory, m);
+    if (sh.transform_ops > 0 || plan.precision != precision) {
+        memcpy(m->traffic, before, sizeof(before));
+        add_blocking(j, run, &sh, plan.elem_bytes);
+    }
     m->traffic[0].read_bytes +=
         wl_max_d(0, plan.shared_bytes - sh.left_bytes - sh.right_bytes) * times;
     if (c->device->level_count > 2) {
         m->traffic[1].read_bytes =
-            l2_before + wl_max_d(0, plan.l2_bytes - sh.left_bytes - sh.right_bytes) * times;
+            before[1].read_bytes +
+            wl_max_d(0, plan.l2_bytes - sh.left_bytes - sh.right_bytes) * times;
         m->traffic[1].read_bytes += plan.split_bytes / 2 * times;
         m->traffic[1].write_bytes += plan.split_bytes / 2 * times;
     }
@@ -214,19 +259,10 @@ static void control_events(struct gpu_job *j)
 static void set_shares(struct gpu_job *j)
 {
     const struct wl_device *d = j->c->device;
-    double units = j->m->units_used;
-    double per_unit = gpu_unit_bytes_per_cycle(d) * d->groups[0].clock_hz;
+    bool reduces = j->s->access == WL_ACCESS_REDUCE && j->s->product_count == 0;
     for (int32_t l = 0; l < d->level_count; l++) {
-        const struct wl_level *level = &d->levels[l];
-        double share = units / wl_device_units(d);
-        if (level->scope != WL_SCOPE_UNIT) {
-            share = wl_min_d(1, units * wl_max_d(per_unit, level->unit_bandwidth_bps) /
-                                    level->bandwidth_bps);
-        }
-        if (l > 0 && j->s->access == WL_ACCESS_REDUCE && j->s->product_count == 0) {
-            share *= REDUCE_SHARE;
-        }
-        j->m->level_share[l] = wl_min_d(1, wl_max_d(share, 1e-6));
+        double share = gpu_level_share(gpu_unit_share(d, l), j->m->units_used);
+        j->m->level_share[l] = share * (l > 0 && reduces ? REDUCE_SHARE : 1);
     }
 }
 
@@ -237,11 +273,11 @@ static void map_gpu(const struct wl_map_ctx *c, const struct wl_subgraph *s, str
     memcpy(j.compulsory, m->traffic, sizeof(j.compulsory));
     m->async_dispatch = true;
     m->dispatches = (double)s->repeat;
+    map_stream(&j);
     for (int32_t i = 0; i < s->product_count; i++) {
         struct wl_run run = wl_map_run_of(s, i);
         map_product(&j, &run);
     }
-    map_stream(&j);
     control_events(&j);
     /* The device's gap: once per kernel, and per step of a recurrence. */
     m->barriers = (double)s->repeat * (double)(s->steps > 1 ? s->steps : 1);

@@ -67,22 +67,47 @@ static const struct tile catalogue[] = {
 #define MATRIX_OVERHEAD 2.0
 #define VECTOR_OVERHEAD 1.4
 #define SPLIT_MIN_K 128
+/* Bytes per cycle that a unit draws from beyond level 0 where the device does not say. */
+#define UNIT_BYTES 64.0
 
-double gpu_unit_bytes_per_cycle(const struct wl_device *d)
+/* Bytes per second that one unit draws from the memory beyond level 0. */
+static double unit_draw_bps(const struct wl_device *d)
 {
     const struct wl_level *l = wl_device_dram(d);
     double clock = d->groups[0].clock_hz;
-    if (l->unit_bandwidth_bps > 0 && clock > 0) {
-        return l->unit_bandwidth_bps / clock;
+    return l->unit_bandwidth_bps > 0 && clock > 0 ? l->unit_bandwidth_bps : UNIT_BYTES * clock;
+}
+
+double gpu_unit_share(const struct wl_device *d, int32_t level)
+{
+    const struct wl_level *l = &d->levels[level];
+    if (l->scope == WL_SCOPE_UNIT) {
+        return 1.0 / wl_device_units(d);
     }
-    return 64;
+    return wl_max_d(unit_draw_bps(d), l->unit_bandwidth_bps) / l->bandwidth_bps;
+}
+
+/* A level as plans draw from it. */
+struct level_draw {
+    double s_per_byte; /* at the whole bandwidth */
+    double unit_share; /* that one unit draws */
+};
+
+static struct level_draw draw_of(const struct wl_device *d, int32_t level)
+{
+    return (struct level_draw){.s_per_byte = 1 / wl_map_level_rate(&d->levels[level]),
+                               .unit_share = gpu_unit_share(d, level)};
+}
+
+static double draw_s(const struct level_draw *l, double units, double bytes)
+{
+    return bytes * l->s_per_byte / gpu_level_share(l->unit_share, units);
 }
 
 /* What a kind of pipe offers to tiles. */
 struct unit_rates {
     double macs_per_cycle;
     double shared_bytes_per_cycle;
-    double l2_bytes_per_s;
     double clock_hz;
     double units;
     double elem_bytes;
@@ -113,9 +138,56 @@ static struct unit_rates rates_of(const struct wl_map_ctx *c, struct wl_pipe_cho
     if (shared->scope == WL_SCOPE_UNIT && d->level_count > 1) {
         r.shared_bytes_per_cycle = shared->bandwidth_bps / r.units / r.clock_hz;
     }
-    int32_t l2 = d->level_count > 2 ? 1 : d->level_count - 1;
-    r.l2_bytes_per_s = d->levels[l2].bandwidth_bps * d->levels[l2].efficiency;
     return r;
+}
+
+/* What a product is planned for. */
+struct gpu_task {
+    const struct wl_map_ctx *c;
+    const struct gpu_shape *sh;
+    const struct gpu_beside *beside;
+    struct unit_rates r;
+    struct level_draw shared, l2, main;
+    double transform_s; /* Winograd's, on the vector pipe */
+};
+
+static struct gpu_task task_of(const struct wl_map_ctx *c, const struct gpu_shape *sh,
+                               const struct gpu_beside *beside, const struct unit_rates *r)
+{
+    int32_t last = c->device->level_count - 1;
+    double rate = r->macs_per_cycle * r->units * r->clock_hz * c->vector_efficiency;
+    return (struct gpu_task){.c = c,
+                             .sh = sh,
+                             .beside = beside,
+                             .r = *r,
+                             .shared = draw_of(c->device, 0),
+                             .l2 = draw_of(c->device, last > 1 ? 1 : last),
+                             .main = draw_of(c->device, last),
+                             .transform_s = sh->transform_ops / rate};
+}
+
+/* Seconds of the pipes with a plan of so many cycles. */
+static double pipes_s(const struct gpu_task *t, double cycles)
+{
+    double product_s = cycles / t->r.clock_hz + t->transform_s;
+    double vector_s = t->beside->vector_s;
+    return t->r.matrix ? wl_max_d(product_s, vector_s) : product_s + vector_s;
+}
+
+/* Seconds of the subgraph with a plan: the longest of its pipes and levels, as the roofline has
+   it. */
+static double plan_seconds(const struct gpu_task *t, const struct gpu_plan *p)
+{
+    double operands = t->sh->left_bytes + t->sh->right_bytes;
+    double transformed = 2 * t->sh->transform_elems * t->r.elem_bytes;
+    double units = wl_max_d(1, p->units);
+    double shared = t->beside->shared_bytes + wl_max_d(0, p->shared_bytes - operands) + transformed;
+    double seconds = wl_max_d(pipes_s(t, p->cycles), draw_s(&t->shared, units, shared));
+    if (t->c->device->level_count > 2) {
+        double l2 = t->beside->l2_bytes + wl_max_d(0, p->l2_bytes - operands) + p->split_bytes;
+        seconds = wl_max_d(seconds, draw_s(&t->l2, units, l2 + transformed));
+    }
+    return wl_max_d(seconds, draw_s(&t->main, units, t->beside->main_bytes));
 }
 
 /* Blocks of this tile that fit on a unit at once. */
@@ -133,21 +205,38 @@ static double occupancy(const struct wl_map_ctx *c, const struct tile *t, double
     return wl_max_d(1, o);
 }
 
-static void try_tile(const struct wl_map_ctx *c, const struct gpu_shape *sh, const struct tile *t,
-                     const struct unit_rates *r, int64_t split, struct gpu_plan *best)
+/* Sooner; where a level binds, by the least compute, then by the least traffic. */
+static bool better(const struct gpu_plan *a, const struct gpu_plan *b)
 {
-    double mt = wl_ceil_div_d(sh->m, t->bm);
-    double nt = wl_ceil_div_d(sh->n, t->bn);
-    double tiles = (double)sh->g * mt * nt * (double)split;
+    if (a->seconds < b->seconds || a->seconds > b->seconds) {
+        return a->seconds < b->seconds;
+    }
+    if (a->cycles < b->cycles || a->cycles > b->cycles) {
+        return a->cycles < b->cycles;
+    }
+    return a->l2_bytes < b->l2_bytes;
+}
+
+/* `whole_tiles`: of the product before K is split. */
+static void try_tile(const struct gpu_task *task, const struct tile *t, double whole_tiles,
+                     int64_t split, struct gpu_plan *best)
+{
+    const struct gpu_shape *sh = task->sh;
+    const struct unit_rates *r = &task->r;
+    double tiles = whole_tiles * (double)split;
     double depth = wl_ceil_div_d(sh->k, split);
     double area = (double)t->bm * t->bn;
     double multiply = (area + r->fixed_area) / r->macs_per_cycle;
+    double rounds = ceil(tiles / r->units);
+    bool first = best->pipe == WL_NONE;
+    if (!first && pipes_s(task, rounds * depth * multiply / r->efficiency) > best->seconds) {
+        return;
+    }
     double shared = t->warps * (t->wm + t->wn) * r->elem_bytes;
     if (r->group_rows > 0) {
         shared = ceil(t->bm / r->group_rows) * t->bn * r->elem_bytes;
     }
-    double rounds = ceil(tiles / r->units);
-    double resident = wl_min_d(occupancy(c, t, r->stages), rounds);
+    double resident = wl_min_d(occupancy(task->c, t, r->stages), rounds);
     double waiting = LOAD_CYCLES * r->elem_bytes / (r->stages * STEP_BYTES * resident);
     double step = wl_max_d(multiply, shared / r->shared_bytes_per_cycle);
     step = wl_max_d(step, waiting);
@@ -155,25 +244,26 @@ static void try_tile(const struct wl_map_ctx *c, const struct gpu_shape *sh, con
     double work = depth * step / r->efficiency;
     double joins = split > 1 ? BLOCK_START_CYCLES + SPLIT_JOIN_CYCLES * (double)split : 0;
     double cycles = rounds * work + starts * BLOCK_START_CYCLES + joins;
-    /* Units of that kind also pair blocks, which read the wider operand once for both. */
-    double panels = t->bm + t->bn - (r->group_rows > 0 ? 0.5 * wl_max_d(t->bm, t->bn) : 0);
-    double l2 = tiles * depth * panels * r->elem_bytes;
-    double split_bytes =
-        split > 1 ? 8.0 * (double)split * (double)sh->g * (double)sh->m * (double)sh->n : 0;
-    double seconds = wl_max_d(cycles / r->clock_hz, (l2 + split_bytes) / r->l2_bytes_per_s);
-    seconds += split_bytes / r->l2_bytes_per_s;
-    if (best->pipe != WL_NONE &&
-        (seconds > best->seconds || (seconds >= best->seconds && l2 >= best->l2_bytes))) {
+    if (!first && pipes_s(task, cycles) > best->seconds) {
         return;
     }
-    *best = (struct gpu_plan){.pipe = 0,
-                              .seconds = seconds,
-                              .cycles = cycles,
-                              .tiles = tiles,
-                              .units = wl_min_d(r->units, tiles / rounds),
-                              .l2_bytes = l2,
-                              .shared_bytes = tiles * depth * shared,
-                              .split_bytes = split_bytes};
+    /* Units of that kind also pair blocks, which read the wider operand once for both. */
+    double panels = t->bm + t->bn - (r->group_rows > 0 ? 0.5 * wl_max_d(t->bm, t->bn) : 0);
+    double l2 = tiles * depth * panels * wl_min_d(r->elem_bytes, sh->stored_bytes);
+    double split_bytes =
+        split > 1 ? 8.0 * (double)split * (double)sh->g * (double)sh->m * (double)sh->n : 0;
+    struct gpu_plan plan = {.pipe = 0,
+                            .cycles = cycles,
+                            .tiles = tiles,
+                            .units = wl_min_d(r->units, tiles / rounds),
+                            .l2_bytes = l2,
+                            .shared_bytes = tiles * depth * shared,
+                            .split_bytes = split_bytes};
+    plan.seconds = plan_seconds(task, &plan);
+    if (!first && !better(&plan, best)) {
+        return;
+    }
+    *best = plan;
     double ideal = sh->macs / r->macs_per_cycle / r->units;
     best->eff_padding = wl_min_d(1, sh->macs / (tiles * depth * area));
     best->eff_balance = tiles / (rounds * r->units);
@@ -187,9 +277,11 @@ static void try_tile(const struct wl_map_ctx *c, const struct gpu_shape *sh, con
                                       .cycles_per_tile = depth * step};
 }
 
-static void try_catalogue(const struct wl_map_ctx *c, const struct gpu_shape *sh,
-                          const struct unit_rates *r, struct gpu_plan *best)
+static void try_catalogue(const struct gpu_task *task, struct gpu_plan *best)
 {
+    const struct gpu_shape *sh = task->sh;
+    const struct unit_rates *r = &task->r;
+    double coarse = (double)sh->g * wl_ceil_div_d(sh->m, 64) * wl_ceil_div_d(sh->n, 64);
     for (size_t i = 0; i < WL_ARRAY_LEN(catalogue); i++) {
         const struct tile *t = &catalogue[i];
         /* A tile far larger than the product only wastes. */
@@ -203,7 +295,7 @@ static void try_catalogue(const struct wl_map_ctx *c, const struct gpu_shape *sh
         }
         double tiles = (double)sh->g * wl_ceil_div_d(sh->m, t->bm) * wl_ceil_div_d(sh->n, t->bn);
         /* Smaller tiles only lose once larger ones fill the units many times over. */
-        if (best->pipe != WL_NONE && best->tiles > 8 * r->units && (double)t->bm * t->bn < 4096) {
+        if (best->pipe != WL_NONE && coarse > 8 * r->units && (double)t->bm * t->bn < 4096) {
             break;
         }
         for (int64_t split = 1; split <= SPLIT_MAX; split *= 2) {
@@ -211,7 +303,7 @@ static void try_catalogue(const struct wl_map_ctx *c, const struct gpu_shape *sh
                 (tiles * (double)split > 2 * r->units || sh->k / split < SPLIT_MIN_K)) {
                 break;
             }
-            try_tile(c, sh, t, r, split, best);
+            try_tile(task, t, tiles, split, best);
         }
     }
 }
@@ -234,7 +326,8 @@ static int64_t round_up(int64_t v, int64_t to)
 }
 
 static void plan_on(const struct wl_map_ctx *c, const struct gpu_shape *shape,
-                    const struct wl_product *p, struct wl_pipe_choice choice, struct gpu_plan *plan)
+                    const struct gpu_beside *beside, const struct wl_product *p,
+                    struct wl_pipe_choice choice, struct gpu_plan *plan)
 {
     *plan = (struct gpu_plan){.pipe = WL_NONE};
     if (choice.pipe == WL_NONE) {
@@ -256,6 +349,7 @@ static void plan_on(const struct wl_map_ctx *c, const struct gpu_shape *shape,
             r.efficiency *= UNALIGNED_SHARE;
         }
     }
+    struct gpu_task task = task_of(c, &sh, beside, &r);
     if (sh.depthwise) {
         r.efficiency *= DEPTHWISE_SHARE;
         double cycles = sh.macs / r.macs_per_cycle / r.units / r.efficiency;
@@ -270,7 +364,7 @@ static void plan_on(const struct wl_map_ctx *c, const struct gpu_shape *shape,
                                   .eff_balance = blocks / (rounds * r.units),
                                   .eff_pipeline = r.efficiency};
         plan->cycles = wl_max_d(plan->cycles, sh.macs / blocks * rounds / r.macs_per_cycle);
-        plan->seconds = plan->cycles / r.clock_hz;
+        plan->seconds = plan_seconds(&task, plan);
         plan->tiling = (struct wl_tiling){.tile_m = 256,
                                           .tile_n = 1,
                                           .tile_k = 1,
@@ -278,7 +372,7 @@ static void plan_on(const struct wl_map_ctx *c, const struct gpu_shape *shape,
                                           .waves = blocks / r.units,
                                           .cycles_per_tile = plan->cycles / rounds};
     } else {
-        try_catalogue(c, &sh, &r, plan);
+        try_catalogue(&task, plan);
     }
     plan->pipe = choice.pipe;
     plan->precision = choice.precision;
@@ -289,33 +383,33 @@ static void plan_on(const struct wl_map_ctx *c, const struct gpu_shape *shape,
 
 /* The faster of matrix and vector pipe. */
 static void plan_shape(const struct wl_map_ctx *c, const struct gpu_shape *sh,
-                       const struct wl_product *p, enum wl_precision precision,
-                       struct gpu_plan *plan)
+                       const struct gpu_beside *beside, const struct wl_product *p,
+                       enum wl_precision precision, struct gpu_plan *plan)
 {
     struct gpu_plan vector;
     *plan = (struct gpu_plan){.pipe = WL_NONE};
     if (!sh->depthwise) {
-        plan_on(c, sh, p, c->matrix[precision], plan);
+        plan_on(c, sh, beside, p, c->matrix[precision], plan);
     }
     bool aligned_enough = plan->pipe != WL_NONE && p->window != NULL && p->window->groups == 1;
     if (!aligned_enough) {
-        plan_on(c, sh, p, c->vector[precision], &vector);
+        plan_on(c, sh, beside, p, c->vector[precision], &vector);
         if (vector.pipe != WL_NONE && (plan->pipe == WL_NONE || vector.seconds < plan->seconds)) {
             *plan = vector;
         }
     }
 }
 
-static bool try_winograd(const struct wl_map_ctx *c, const struct wl_product *p,
-                         enum wl_precision precision, struct gpu_shape *shape,
-                         struct gpu_plan *plan)
+static void try_winograd(const struct wl_map_ctx *c, const struct wl_product *p,
+                         enum wl_precision precision, const struct gpu_beside *beside,
+                         struct gpu_shape *shape, struct gpu_plan *plan)
 {
     struct wl_winograd w;
     /* Fast algorithms lose too many bits, and gain too little, on matrix units. */
     if (c->options->runtime == NULL || plan->pipe == WL_NONE || plan->matrix ||
         !wl_precision_is_float(precision) ||
         !wl_winograd_plan(c, p, c->options->runtime->winograd_tile, &w)) {
-        return false;
+        return;
     }
     struct gpu_shape other = *shape;
     struct gpu_plan fast;
@@ -327,27 +421,23 @@ static bool try_winograd(const struct wl_map_ctx *c, const struct wl_product *p,
     other.transform_ops = w.transform_ops;
     other.transform_elems = w.workspace_elems;
     other.algorithm = w.name;
-    plan_on(c, &other, p, c->vector[precision], &fast);
-    const struct wl_pipe *pipe = &c->device->pipes[fast.pipe];
-    double rate = pipe->ops_per_cycle[fast.precision] / 2 * pipe->clock_hz *
-                  c->device->groups[pipe->group].count * c->vector_efficiency;
-    if (fast.seconds + w.transform_ops / rate >= plan->seconds) {
-        return false;
+    plan_on(c, &other, beside, p, c->vector[precision], &fast);
+    if (fast.seconds < plan->seconds) {
+        *shape = other;
+        *plan = fast;
     }
-    *shape = other;
-    *plan = fast;
-    return true;
 }
 
 static void plan_anew(const struct wl_map_ctx *c, const struct wl_product *p,
-                      enum wl_precision precision, struct gpu_shape *shape, struct gpu_plan *plan)
+                      enum wl_precision precision, const struct gpu_beside *beside,
+                      struct gpu_shape *shape, struct gpu_plan *plan)
 {
     *plan = (struct gpu_plan){.pipe = WL_NONE};
     if (!(shape->macs > 0)) {
         return;
     }
-    plan_shape(c, shape, p, precision, plan);
-    try_winograd(c, p, precision, shape, plan);
+    plan_shape(c, shape, beside, p, precision, plan);
+    try_winograd(c, p, precision, beside, shape, plan);
     struct wl_tiling *t = &plan->tiling;
     t->algorithm = shape->algorithm;
     t->g = shape->g;
@@ -365,30 +455,42 @@ struct cached {
 };
 _Static_assert(sizeof(struct cached) <= WL_PLAN_BYTES, "plans must fit into their slots");
 
-void gpu_plan_product(const struct wl_map_ctx *c, const struct wl_subgraph *s,
-                      const struct wl_run *run, enum wl_precision precision,
-                      struct gpu_shape *shape, struct gpu_plan *plan)
+struct gpu_shape gpu_shape_of(const struct wl_map_ctx *c, const struct wl_subgraph *s,
+                              const struct wl_run *run)
 {
     const struct wl_product *p = &run->product;
-    precision = p->integer ? WL_PREC_INT8 : precision;
-    *shape = (struct gpu_shape){.g = p->g,
-                                .m = p->m,
-                                .n = p->n,
-                                .k = p->k,
-                                .macs = (double)p->g * (double)p->m * (double)p->n * (double)p->k,
-                                .left_bytes = wl_map_tensor_bytes(c, s, p->left),
-                                .right_bytes = wl_map_tensor_bytes(c, s, p->right),
-                                .algorithm = p->window != NULL ? "implicit gemm" : "gemm"};
-    shape->depthwise = p->window != NULL && p->window->groups > 1 && p->n == 1;
-    if (shape->depthwise) {
-        shape->algorithm = "depthwise";
+    struct gpu_shape shape = {.g = p->g,
+                              .m = p->m,
+                              .n = p->n,
+                              .k = p->k,
+                              .macs = (double)p->g * (double)p->m * (double)p->n * (double)p->k,
+                              .left_bytes = wl_map_tensor_bytes(c, s, p->left),
+                              .right_bytes = wl_map_tensor_bytes(c, s, p->right),
+                              .times = run->times,
+                              .steps = run->steps,
+                              .algorithm = p->window != NULL ? "implicit gemm" : "gemm"};
+    shape.depthwise = p->window != NULL && p->window->groups > 1 && p->n == 1;
+    if (shape.depthwise) {
+        shape.algorithm = "depthwise";
     }
+    return shape;
+}
+
+void gpu_plan_product(const struct wl_map_ctx *c, const struct wl_run *run,
+                      enum wl_precision precision, const struct gpu_beside *beside,
+                      struct gpu_shape *shape, struct gpu_plan *plan)
+{
     bool found = false;
-    struct cached *cached =
-        wl_map_plan_slot(c, p, shape->left_bytes, shape->right_bytes, precision, 0, &found);
+    shape->stored_bytes = wl_precision_bits(precision) / 8.0;
+    struct wl_plan_key key = {
+        .left_bytes = shape->left_bytes,
+        .right_bytes = shape->right_bytes,
+        .beside = {beside->shared_bytes, beside->l2_bytes, beside->main_bytes, beside->vector_s},
+        .precision = (int32_t)precision};
+    struct cached *cached = wl_map_plan_slot(c, &run->product, &key, &found);
     if (!found) {
         cached->shape = *shape;
-        plan_anew(c, p, precision, &cached->shape, &cached->plan);
+        plan_anew(c, &run->product, precision, beside, &cached->shape, &cached->plan);
     }
     *shape = cached->shape;
     *plan = cached->plan;

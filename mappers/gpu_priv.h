@@ -10,6 +10,7 @@ struct gpu_shape {
     int64_t g, m, n, k;
     double macs; /* executed, padding excluded */
     double left_bytes, right_bytes;
+    double stored_bytes; /* of an element in memory; the pipe may compute in a wider type */
     double times, steps; /* as in wl_run */
     bool depthwise;
     double transform_ops, transform_elems; /* Winograd, else 0 */
@@ -21,7 +22,7 @@ struct gpu_plan {
     int32_t pipe; /* WL_NONE: nothing can compute it */
     enum wl_precision precision;
     bool matrix;
-    double seconds; /* estimate that the choice was made by */
+    double seconds; /* of the subgraph with this plan: what the choice was made by */
     double cycles;  /* of the busiest unit */
     double tiles;   /* thread blocks, splits of K included */
     double units;   /* busy on average */
@@ -36,11 +37,27 @@ struct gpu_plan {
     struct wl_tiling tiling;
 };
 
-/* Bytes per cycle that one unit can draw from the memory beyond level 0. */
-double gpu_unit_bytes_per_cycle(const struct wl_device *d);
+/* What the subgraph does beside the product, per execution of the product. */
+struct gpu_beside {
+    double shared_bytes,
+        l2_bytes;      /* through levels 0 and 1, the product's operands once included */
+    double main_bytes; /* of main memory, as bytes of its whole bandwidth */
+    double vector_s;   /* element-wise work on the vector pipe */
+};
 
-void gpu_plan_product(const struct wl_map_ctx *c, const struct wl_subgraph *s,
-                      const struct wl_run *run, enum wl_precision precision,
+/* Share of a level's bandwidth that one unit draws, and that many do. */
+double gpu_unit_share(const struct wl_device *d, int32_t level);
+static inline double gpu_level_share(double unit_share, double units)
+{
+    return wl_min_d(1, wl_max_d(unit_share * units, 1e-6));
+}
+
+struct gpu_shape gpu_shape_of(const struct wl_map_ctx *c, const struct wl_subgraph *s,
+                              const struct wl_run *run);
+
+/* The plan with which the subgraph takes the least time; `shape` becomes that of the algorithm. */
+void gpu_plan_product(const struct wl_map_ctx *c, const struct wl_run *run,
+                      enum wl_precision precision, const struct gpu_beside *beside,
                       struct gpu_shape *shape, struct gpu_plan *plan);
 
 #endif

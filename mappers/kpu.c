@@ -70,6 +70,12 @@ static double tiles_serving(const struct wl_map_ctx *c, struct wl_pipe_choice ch
     return wl_max_d(1, tiles);
 }
 
+/* Those that the plan may use. */
+static double tiles_at_work(const struct wl_map_ctx *c, struct wl_pipe_choice choice)
+{
+    return wl_max_d(1, tiles_serving(c, choice) / c->one_in);
+}
+
 static void try_block(const struct wl_product *p, int64_t m, int64_t n, int64_t rows, int64_t cols,
                       double per_pe, double tiles, struct kpu_block *best)
 {
@@ -140,7 +146,7 @@ static void map_product(struct kpu_job *j, const struct wl_run *run)
     int64_t cols = pipe->cols > 0 ? pipe->cols : 16;
     double arrays = pipe->arrays > 0 ? pipe->arrays : 1;
     double per_pe = pipe->ops_per_cycle[choice.precision] / 2 / (double)(rows * cols);
-    double tiles = tiles_serving(c, choice) * arrays;
+    double tiles = tiles_at_work(c, choice) * arrays;
     double times = run->times;
     struct kpu_block b = {.cycles = 0};
     try_block(p, p->m, p->n, rows, cols, per_pe, tiles, &b);
@@ -194,7 +200,7 @@ static void map_stream(struct kpu_job *j)
         return;
     }
     const struct wl_pipe *p = &c->device->pipes[v.pipe];
-    double tiles = tiles_serving(c, v);
+    double tiles = tiles_at_work(c, v);
     double slots =
         o.plain + o.integer + o.macs + o.divide * DIVIDE_SLOTS + o.special * SPECIAL_SLOTS;
     double rate = p->ops_per_cycle[v.precision] / 2 * tiles * (p->arrays > 0 ? p->arrays : 1);
@@ -209,6 +215,19 @@ static void map_stream(struct kpu_job *j)
         j->tiles = wl_max_d(j->tiles, tiles);
         wl_sink_add(j->sink, WL_EV_INSTRUCTION_DECODE, WL_PREC_COUNT,
                     slots / wl_max_d(1, p->ops_per_cycle[v.precision] / 2));
+    }
+}
+
+/* What the tiles of the plan draw; a memory of the device without a figure for one tile, all. */
+static void set_shares(struct kpu_job *j)
+{
+    const struct wl_device *d = j->c->device;
+    for (int32_t l = 0; l < d->level_count; l++) {
+        const struct wl_level *level = &d->levels[l];
+        if (level->scope != WL_SCOPE_DEVICE || level->unit_bandwidth_bps > 0) {
+            double tiles = wl_map_workers(j->c, wl_device_units(d));
+            j->m->level_share[l] = wl_map_level_share(j->c, l, tiles);
+        }
     }
 }
 
@@ -245,9 +264,10 @@ static void movement_events(struct kpu_job *j)
         const struct wl_level *level = &d->levels[mesh];
         double at_links = travelled / rate;
         double bytes = t->read_bytes + t->write_bytes;
-        double at_level = bytes / (level->bandwidth_bps * level->efficiency);
+        double at_level = bytes / wl_map_level_rate(level);
         if (at_links > at_level && bytes > 0) {
-            j->m->level_share[mesh] = wl_max_d(1e-6, at_level / at_links);
+            double share = wl_min_d(j->m->level_share[mesh], at_level / at_links);
+            j->m->level_share[mesh] = wl_max_d(1e-6, share);
         }
     }
 }
@@ -274,6 +294,7 @@ static void map_kpu(const struct wl_map_ctx *c, const struct wl_subgraph *s, str
         map_product(&j, &run);
     }
     map_stream(&j);
+    set_shares(&j);
     movement_events(&j);
     double units = wl_device_units(c->device);
     m->units_used = wl_min_d(units, wl_max_d(1, j.tiles));
@@ -295,5 +316,10 @@ static int32_t kept_level(const struct wl_device *d, bool weights)
     return d->level_count > 1 ? d->level_count - 2 : 0;
 }
 
+static int32_t tiles(const struct wl_map_ctx *c)
+{
+    return c->units;
+}
+
 const struct wl_mapper wl_mapper_kpu = {
-    .class = WL_HW_KPU, .name = "kpu", .kept_level = kept_level, .map = map_kpu};
+    .class = WL_HW_KPU, .name = "kpu", .kept_level = kept_level, .workers = tiles, .map = map_kpu};

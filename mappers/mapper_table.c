@@ -47,27 +47,26 @@ static bool is_row_layer(const struct wl_map_ctx *c, const struct wl_subgraph *s
     return p->g * p->m <= batch;
 }
 
-/* What the runtime takes of main memory's bandwidth, and adds to every fork and join. */
-static void apply_runtime(const struct wl_map_ctx *c, const struct wl_subgraph *s,
-                          struct wl_mapping *m)
+double wl_map_memory_share(const struct wl_map_ctx *c, const struct wl_subgraph *s)
 {
     const struct wl_runtime *rt = c->options->runtime;
-    if (rt == NULL) {
-        return;
-    }
     enum wl_hw_class class = c->device->class;
+    if (rt == NULL) {
+        return 1;
+    }
     double share = runtime_share(rt->memory_efficiency, class);
-    if (is_row_layer(c, s)) {
-        share = share_or(rt->row_efficiency, class, share);
-    }
-    m->level_share[c->device->level_count - 1] *= share;
-    if (class == WL_HW_CPU && m->barriers > 0) {
-        m->serial_s += m->barriers * rt->worker_s[class] * (c->units - 1);
-    }
+    return is_row_layer(c, s) ? share_or(rt->row_efficiency, class, share) : share;
 }
 
-static void map_one(const struct wl_map_ctx *c, const struct wl_mapper *mapper,
-                    const struct wl_subgraph *s, struct wl_mapping *m, struct wl_event_sink *sink)
+void wl_map_with(const struct wl_map_ctx *c, const struct wl_subgraph *s, struct wl_mapping *m,
+                 struct wl_event_sink *sink)
+{
+    c->mapper->map(c, s, m, sink);
+    m->level_share[c->device->level_count - 1] *= wl_map_memory_share(c, s);
+}
+
+static void map_one(struct wl_map_ctx *c, const struct wl_subgraph *s, struct wl_mapping *m,
+                    struct wl_event_sink *sink)
 {
     const struct wl_residency *r = c->residency;
     m->precision = wl_map_precision(c, s);
@@ -81,8 +80,11 @@ static void map_one(const struct wl_map_ctx *c, const struct wl_mapper *mapper,
     if (s->repeat < 1) {
         return;
     }
-    mapper->map(c, s, m, sink);
-    apply_runtime(c, s, m);
+    wl_map_choose(c, s, m, sink);
+    if (c->device->class == WL_HW_CPU && c->options->runtime != NULL) {
+        /* Forks and joins of the runtime's threads; it does not choose by what they cost. */
+        m->serial_s += m->barriers * c->options->runtime->worker_s[WL_HW_CPU] * (c->units - 1);
+    }
     wl_map_finish_pipes(m);
     wl_sink_levels(sink, c->device, m->traffic);
     wl_sink_add(sink, WL_EV_LAUNCH, WL_PREC_COUNT, m->dispatches);
@@ -102,6 +104,7 @@ wl_status wl_mappers_run(const struct wl_partition *p, const struct wl_device *d
     struct wl_map_ctx c = {.partition = p,
                            .graph = p->graph,
                            .device = d,
+                           .mapper = mapper,
                            .options = opt,
                            .residency = &residency,
                            .gemm_efficiency = 1,
@@ -131,7 +134,7 @@ wl_status wl_mappers_run(const struct wl_partition *p, const struct wl_device *d
     WL_TRY_PTR(items, err);
     struct wl_event_sink sink = {.closed = opt->no_events};
     for (int32_t i = 0; i < p->count; i++) {
-        map_one(&c, mapper, &p->subgraphs[i], &items[i], &sink);
+        map_one(&c, &p->subgraphs[i], &items[i], &sink);
         if (i == 0 && opt->runtime != NULL) {
             items[i].serial_s += opt->runtime->call_s[d->class];
         }

@@ -71,6 +71,7 @@ struct wl_mapping {
     enum wl_precision precision; /* of the main arithmetic */
     int32_t pipe;                /* the pipe whose peak utilisation refers to, or WL_NONE */
     double units_used;           /* average over the subgraph's compute, in device units */
+    int32_t workers_idle;        /* cores, arrays or tiles left idle because that is faster */
     double executed_ops;         /* on `pipe`: what the algorithm really executes there */
     struct wl_pipe_use pipes[WL_PIPE_USES_MAX]; /* their cycles run one after the other when
                                                    `serial_pipes`, else side by side */
@@ -151,6 +152,11 @@ struct wl_systolic_plan wl_systolic_plan(const struct wl_systolic *a, int64_t g,
 wl_status wl_mappers_run(const struct wl_partition *p, const struct wl_device *d,
                          const struct wl_map_options *opt, struct wl_arena *arena,
                          struct wl_mappings *out, struct wl_error *err) WL_MUST_CHECK;
+
+/* Seconds of a mapping's pipes; of the bytes that cross a level; of barriers and serial parts. */
+double wl_mapping_compute_s(const struct wl_device *d, const struct wl_mapping *m);
+double wl_mapping_level_s(const struct wl_device *d, const struct wl_mapping *m, int32_t level);
+double wl_mapping_fixed_s(const struct wl_device *d, const struct wl_mapping *m);
 
 /*
  * One line on how a subgraph lies on the device: "gemm 128x128x32, 1.3 waves, split K by 2"; empty

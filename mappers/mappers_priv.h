@@ -23,6 +23,7 @@ struct wl_plan_key {
     int64_t g, m, n, k;
     int64_t window[6]; /* kernel, stride, groups, output rows; 0 without */
     double left_bytes, right_bytes;
+    double beside[4]; /* what the subgraph does beside the product, where the plan depends on it */
     int32_t precision, units;
 };
 #define WL_PLAN_SLOTS 32
@@ -46,6 +47,7 @@ struct wl_map_ctx {
     const struct wl_partition *partition;
     const struct wl_graph *graph;
     const struct wl_device *device;
+    const struct wl_mapper *mapper;
     const struct wl_map_options *options;
     const struct wl_residency *residency;
     double gemm_efficiency;        /* the runtime's, for this class (0..1] */
@@ -56,6 +58,7 @@ struct wl_map_ctx {
     double matrix_efficiency; /* of products on a CPU's matrix units; 0: as elsewhere */
     double unit_loss;         /* of the runtime */
     int32_t units;            /* that the analysis may use */
+    int32_t one_in;           /* a plan takes all its workers, or one in so many (choose.c) */
     double weight_bytes;      /* of all subgraphs, as stored in the policy's precision */
     struct wl_plan_cache *cache;
     struct wl_pipe_choice matrix[WL_PREC_COUNT]; /* best matrix pipe of exactly this precision */
@@ -74,6 +77,8 @@ struct wl_mapper {
     const char *name;
     /* Innermost level that keeps activations (or weights) from one subgraph to the next. */
     int32_t (*kept_level)(const struct wl_device *d, bool weights);
+    /* What a plan may leave idle where that is faster: cores, arrays, tiles. NULL: nothing. */
+    int32_t (*workers)(const struct wl_map_ctx *c);
     void (*map)(const struct wl_map_ctx *c, const struct wl_subgraph *s, struct wl_mapping *out,
                 struct wl_event_sink *events);
 };
@@ -119,6 +124,35 @@ static inline double wl_map_gemm_efficiency(const struct wl_map_ctx *c, enum wl_
     }
     return wl_map_gathers(window) ? c->convolution_efficiency : c->gemm_efficiency;
 }
+
+/* ---- choose.c, mapper_table.c, seconds.c -------------------------------------------------------
+ */
+
+/* Maps a subgraph with as many workers as are fastest. `m` as `map` asks. */
+void wl_map_choose(struct wl_map_ctx *c, const struct wl_subgraph *s, struct wl_mapping *m,
+                   struct wl_event_sink *sink);
+
+/* What the runtime takes of main memory's bandwidth. */
+double wl_map_memory_share(const struct wl_map_ctx *c, const struct wl_subgraph *s);
+
+/* Maps a subgraph with one worker in c->one_in, as the runtime executes it. */
+void wl_map_with(const struct wl_map_ctx *c, const struct wl_subgraph *s, struct wl_mapping *m,
+                 struct wl_event_sink *sink);
+
+/* What a level sustains when all draw from it. */
+static inline double wl_map_level_rate(const struct wl_level *l)
+{
+    return l->bandwidth_bps * (l->efficiency > 0 ? l->efficiency : 1);
+}
+
+/* Workers of a plan, of `all`. */
+static inline int32_t wl_map_workers(const struct wl_map_ctx *c, int32_t all)
+{
+    return all > c->one_in ? all / c->one_in : 1;
+}
+
+/* Seconds of a plan, but for launches. */
+double wl_map_seconds(const struct wl_device *d, const struct wl_mapping *m);
 
 /* ---- common.c -------------------------------------------------------------------------------- */
 
@@ -195,9 +229,10 @@ struct wl_block_shape {
 void wl_map_add_blocking(const struct wl_map_ctx *c, const struct wl_block_shape *sh, double units,
                          const struct wl_traffic *compulsory, struct wl_mapping *m);
 
-/* The slot of a product's plan; `*found` tells whether its value is this product's. */
-void *wl_map_plan_slot(const struct wl_map_ctx *c, const struct wl_product *p, double left_bytes,
-                       double right_bytes, enum wl_precision precision, int32_t units, bool *found);
+/* The slot of a product's plan; `*found` tells whether its value is this product's. `key` holds
+   what else the plan depends on. */
+void *wl_map_plan_slot(const struct wl_map_ctx *c, const struct wl_product *p,
+                       const struct wl_plan_key *key, bool *found);
 
 /* Empties a sink. */
 void wl_sink_clear(struct wl_event_sink *sink);
@@ -209,13 +244,10 @@ static inline double wl_map_instances(const struct wl_level *l)
 }
 
 /* Instances of a level that `units` units reach. */
-double wl_map_instances_used(const struct wl_level *l, double units);
+double wl_map_instances_used(const struct wl_map_ctx *c, const struct wl_level *l, double units);
 
 /* Share of a level's bandwidth that `units` units can draw. */
-double wl_map_level_share(const struct wl_device *d, int32_t level, double units);
-
-/* Longest time of any level, for decisions between alternatives. */
-double wl_map_memory_s(const struct wl_device *d, const struct wl_traffic *t, const double *share);
+double wl_map_level_share(const struct wl_map_ctx *c, int32_t level, double units);
 
 /* Element-wise work of a subgraph by kind, all executions. */
 struct wl_stream_ops {

@@ -26,6 +26,19 @@ static int add_tiling(const struct wl_mapping *m, enum wl_hw_class class, char *
     return 0;
 }
 
+/* Workers that stay idle because more would only copy operands or wait for each other. */
+static int add_idle(const struct wl_mapping *m, enum wl_hw_class class, bool first, char *out,
+                    size_t size)
+{
+    static const char *const workers[WL_HW_CLASS_COUNT] = {
+        [WL_HW_CPU] = "cores", [WL_HW_TPU] = "arrays", [WL_HW_KPU] = "tiles"};
+    if (m->workers_idle < 1 || workers[class] == NULL) {
+        return 0;
+    }
+    return snprintf(out, size, "%s%d %s idle, faster so", first ? "" : ", ", (int)m->workers_idle,
+                    workers[class]);
+}
+
 const char *wl_mapping_note(const struct wl_mappings *all, int32_t subgraph, char *out,
                             size_t out_size)
 {
@@ -35,6 +48,9 @@ const char *wl_mapping_note(const struct wl_mappings *all, int32_t subgraph, cha
     out[0] = '\0';
     const struct wl_mapping *m = &all->items[subgraph];
     int at = m->tiling.algorithm != NULL ? add_tiling(m, all->device->class, out, out_size) : 0;
+    if (at >= 0 && (size_t)at < out_size) {
+        at += add_idle(m, all->device->class, at == 0, out + at, out_size - (size_t)at);
+    }
     const struct {
         const char *name;
         double share;

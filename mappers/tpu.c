@@ -36,12 +36,13 @@ struct tpu_job {
     double arrays;
     double useful_cells, offered_cells; /* cell-cycles of products */
     double loose_macs;                  /* of products that the vector unit takes */
+    double array_s, vector_s;           /* that the arrays and the vector unit are busy so far */
 };
 
-static double total_arrays(const struct wl_map_ctx *c, const struct wl_pipe *p)
+static int32_t total_arrays(const struct wl_map_ctx *c, const struct wl_pipe *p)
 {
     int32_t per_unit = p->arrays > 0 ? p->arrays : 1;
-    return (double)per_unit * c->device->groups[p->group].count;
+    return per_unit * c->device->groups[p->group].count;
 }
 
 static struct wl_pipe_choice product_pipe(const struct wl_map_ctx *c, enum wl_precision prec)
@@ -67,7 +68,7 @@ static struct wl_systolic array_of(const struct wl_map_ctx *c, const struct wl_p
 {
     struct wl_systolic a = {.rows = p->rows > 0 ? p->rows : 128,
                             .cols = p->cols > 0 ? p->cols : 128,
-                            .arrays = (int64_t)total_arrays(c, p),
+                            .arrays = wl_map_workers(c, total_arrays(c, p)),
                             .double_buffered = c->device->params.double_buffered_weights,
                             .dataflow = c->options->dataflow};
     return a;
@@ -132,17 +133,32 @@ static int64_t packed_groups(const struct wl_systolic *a, const struct wl_produc
     return wl_max_i64(1, wl_min_i64(pack, p->window->groups));
 }
 
-static struct wl_systolic_plan plan_product(const struct tpu_job *j, const struct wl_systolic *a,
-                                            const struct wl_product *p)
+static struct wl_systolic_plan plan_product(const struct wl_systolic *a, const struct wl_product *p)
 {
     if (a->dataflow == WL_DATAFLOW_RS) {
         return wl_row_stationary_plan(a, p);
     }
     int64_t pack = packed_groups(a, p);
-    struct wl_systolic_plan plan =
-        wl_systolic_plan(a, wl_ceil_div_i64(p->g, pack), p->m, p->n * pack, p->k * pack);
-    (void)j;
-    return plan;
+    return wl_systolic_plan(a, wl_ceil_div_i64(p->g, pack), p->m, p->n * pack, p->k * pack);
+}
+
+/* Gives a grouped convolution of so many seconds on the arrays to the vector unit, where both are
+   done sooner then. */
+static bool vector_takes(struct tpu_job *j, const struct wl_product *p, double array_s, double macs)
+{
+    double rate = vector_rate(j->c, j->m->precision) * j->c->vector_efficiency;
+    bool grouped = p->window != NULL && p->window->groups > 1;
+    if (!grouped || !j->c->device->params.double_buffered_weights || !(rate > 0)) {
+        return false;
+    }
+    double vector_s = macs / rate;
+    if (wl_max_d(j->array_s, j->vector_s + vector_s) >=
+        wl_max_d(j->array_s + array_s, j->vector_s)) {
+        return false;
+    }
+    j->vector_s += vector_s;
+    j->loose_macs += macs;
+    return true;
 }
 
 static void map_product(struct tpu_job *j, const struct wl_run *run)
@@ -159,23 +175,21 @@ static void map_product(struct tpu_job *j, const struct wl_run *run)
     }
     const struct wl_pipe *pipe = &c->device->pipes[choice.pipe];
     struct wl_systolic a = array_of(c, pipe);
-    struct wl_systolic_plan plan = plan_product(j, &a, p);
+    struct wl_systolic_plan plan = plan_product(&a, p);
     double efficiency =
         a.double_buffered ? wl_map_gemm_efficiency(c, choice.precision, p->window) : 1;
-    double vector = vector_rate(c, want);
-    bool grouped = p->window != NULL && p->window->groups > 1;
-    if (grouped && a.double_buffered && vector > 0 &&
-        macs / vector / c->vector_efficiency < plan.cycles / efficiency / pipe->clock_hz) {
-        j->loose_macs += macs * times;
+    /* Multiplications per cell and cycle: more than one for narrow types on some parts. */
+    double per_cell = pipe->ops_per_cycle[choice.precision] / 2 / (double)(a.rows * a.cols);
+    double cycles = plan.cycles / (per_cell > 0 ? per_cell : 1) / efficiency;
+    double array_s = cycles * times / pipe->clock_hz;
+    if (vector_takes(j, p, array_s, macs * times)) {
         return;
     }
+    j->array_s += array_s;
     double elem = wl_precision_bits(choice.precision) / 8.0;
     double left = wl_map_tensor_bytes(c, j->s, p->left);
     double right = wl_map_tensor_bytes(c, j->s, p->right);
     double cells = (double)(a.rows * a.cols * a.arrays);
-    /* Multiplications per cell and cycle: more than one for narrow types on some parts. */
-    double per_cell = pipe->ops_per_cycle[choice.precision] / 2 / (double)(a.rows * a.cols);
-    double cycles = plan.cycles / (per_cell > 0 ? per_cell : 1) / efficiency;
     wl_map_use_pipe(j->m, choice.pipe, cycles * times, 2 * macs * times);
     j->useful_cells += macs * times;
     j->offered_cells += plan.cycles * cells * times;
@@ -211,23 +225,28 @@ static void map_product(struct tpu_job *j, const struct wl_run *run)
     product_events(j, &plan, p, choice.precision, (double)a.rows, times);
 }
 
-static void map_stream(struct tpu_job *j)
+/* Lane slots of the vector unit; special functions have a unit of their own, or eight slots. */
+static double vector_slots(const struct tpu_job *j, const struct wl_stream_ops *o)
+{
+    bool special = j->c->special[j->m->precision].pipe == WL_NONE;
+    return o->plain + o->integer + o->macs + o->divide * DIVIDE_SLOTS +
+           (special ? o->special * SPECIAL_SLOTS : 0);
+}
+
+static void map_stream(struct tpu_job *j, struct wl_stream_ops o)
 {
     const struct wl_map_ctx *c = j->c;
-    struct wl_stream_ops o = wl_map_stream_ops(j->s);
     o.macs += j->loose_macs;
     o.total += 2 * j->loose_macs;
     struct wl_pipe_choice v = c->vector[j->m->precision];
     enum wl_precision prec = v.pipe != WL_NONE ? v.precision : j->m->precision;
-    double slots = o.plain + o.integer + o.macs + o.divide * DIVIDE_SLOTS;
+    double slots = vector_slots(j, &o);
     struct wl_pipe_choice special = c->special[j->m->precision];
     if (special.pipe != WL_NONE && o.special > 0) {
         const struct wl_pipe *p = &c->device->pipes[special.pipe];
         double rate = p->ops_per_cycle[special.precision] * (p->arrays > 0 ? p->arrays : 1) *
                       c->device->groups[p->group].count;
         wl_map_use_pipe(j->m, special.pipe, o.special / rate, 0);
-    } else {
-        slots += o.special * SPECIAL_SLOTS;
     }
     wl_sink_stream(j->sink, &o, prec);
     if (v.pipe != WL_NONE) {
@@ -268,11 +287,14 @@ static void map_tpu(const struct wl_map_ctx *c, const struct wl_subgraph *s, str
     struct tpu_job j = {.c = c, .s = s, .m = m, .sink = sink};
     memcpy(j.compulsory, m->traffic, sizeof(j.compulsory));
     m->dispatches = (double)s->repeat;
+    const struct wl_stream_ops stream = wl_map_stream_ops(s);
+    double rate = vector_rate(c, m->precision) * c->vector_efficiency;
+    j.vector_s = rate > 0 ? vector_slots(&j, &stream) / rate : 0;
     for (int32_t i = 0; i < s->product_count; i++) {
         struct wl_run run = wl_map_run_of(s, i);
         map_product(&j, &run);
     }
-    map_stream(&j);
+    map_stream(&j, stream);
     dma_events(&j);
     double units = wl_device_units(c->device);
     m->units_used = units;
@@ -291,5 +313,16 @@ static int32_t kept_level(const struct wl_device *d, bool weights)
     return weights && !d->params.keeps_weights && d->level_count > 1 ? 1 : 0;
 }
 
+static int32_t arrays(const struct wl_map_ctx *c)
+{
+    int32_t most = 1;
+    for (int32_t i = 0; i < c->device->pipe_count; i++) {
+        const struct wl_pipe *p = &c->device->pipes[i];
+        int32_t all = p->kind == WL_PIPE_MATRIX ? total_arrays(c, p) : 1;
+        most = all > most ? all : most;
+    }
+    return most;
+}
+
 const struct wl_mapper wl_mapper_tpu = {
-    .class = WL_HW_TPU, .name = "tpu", .kept_level = kept_level, .map = map_tpu};
+    .class = WL_HW_TPU, .name = "tpu", .kept_level = kept_level, .workers = arrays, .map = map_tpu};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * roofline/roofline.c: counts -> seconds, once for all architectures.
+ * roofline/roofline.c: counts -> seconds, once for all architectures (compute and levels in
+ * mappers/seconds.c, by which mappers choose their plans).
  *
  *   compute    cycles of the busiest unit over the pipe's clock; pipes one after the other add up,
  *              else the longest counts
@@ -40,24 +41,6 @@ const char *wl_bound_name(const struct wl_device *d, int32_t bound)
 /* ---- one subgraph -----------------------------------------------------------------------------
  */
 
-static double compute_seconds(const struct wl_device *d, const struct wl_mapping *m)
-{
-    double sum = 0;
-    double longest = 0;
-    for (int32_t i = 0; i < m->pipe_count; i++) {
-        double clock = d->pipes[m->pipes[i].pipe].clock_hz;
-        double s = clock > 0 ? m->pipes[i].cycles / clock : 0;
-        sum += s;
-        longest = s > longest ? s : longest;
-    }
-    return m->serial_pipes ? sum : longest;
-}
-
-static double level_rate(const struct wl_level *l)
-{
-    return l->bandwidth_bps * (l->efficiency > 0 ? l->efficiency : 1);
-}
-
 /* Seconds that launches and barriers add to `busy_s` seconds of work. */
 static double overhead_seconds(const struct wl_mappings *all, const struct wl_mapping *m,
                                double busy_s)
@@ -66,7 +49,7 @@ static double overhead_seconds(const struct wl_mappings *all, const struct wl_ma
     const struct wl_runtime *rt = all->options.runtime;
     double device_s = d->params.dispatch_s;
     double runtime_s = rt != NULL ? rt->dispatch_s[d->class] : -1;
-    double fixed = m->barriers * d->params.barrier_s + m->serial_s;
+    double fixed = wl_mapping_fixed_s(d, m);
     double slots = rt != NULL ? rt->dispatch_slots[d->class] : 0;
     double slots_s = slots > 0 ? slots / (d->groups[0].decode_per_cycle * d->clock_hz) : 0;
     double launch = m->dispatches * ((runtime_s >= 0 ? runtime_s : device_s) + slots_s);
@@ -81,12 +64,10 @@ static void time_one(const struct wl_mappings *all, const struct wl_mapping *m, 
 {
     const struct wl_device *d = all->device;
     *t = (struct wl_timing){.bound = WL_BOUND_COMPUTE};
-    t->compute_s = compute_seconds(d, m);
+    t->compute_s = wl_mapping_compute_s(d, m);
     double busy = t->compute_s;
     for (int32_t l = 0; l < d->level_count; l++) {
-        double rate = level_rate(&d->levels[l]) * m->level_share[l];
-        double bytes = m->traffic[l].read_bytes + m->traffic[l].write_bytes;
-        t->level_s[l] = rate > 0 ? bytes / rate : 0;
+        t->level_s[l] = wl_mapping_level_s(d, m, l);
         t->memory_s = t->level_s[l] > t->memory_s ? t->level_s[l] : t->memory_s;
         if (t->level_s[l] > busy) {
             busy = t->level_s[l];

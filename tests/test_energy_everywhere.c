@@ -20,11 +20,11 @@ struct world {
 
 static struct world world;
 
-/* Dynamic energy at one precision, the pipe with most operations, and the share of multiplications
-   that matrix pipes do. */
+/* Dynamic energy at one precision, the pipe with most operations, the share of multiplications
+   that matrix pipes do, and the part of the units that MACs run on. */
 struct outcome {
     const struct wl_pipe *pipe;
-    double dynamic_j, matrix_share;
+    double dynamic_j, matrix_share, units_share;
     enum wl_precision
         macs_in; /* type of most multiplications: a pipe may run a type as a wider one */
     bool known;
@@ -36,9 +36,13 @@ static struct outcome outcome_of(const struct wl_result *r, const struct wl_devi
     double most = 0;
     double macs[2] = {0, 0};
     double most_macs = 0;
+    double all_macs = 0;
     o.macs_in = WL_PREC_COUNT;
     for (int32_t i = 0; i < r->mappings.count; i++) {
         const struct wl_mapping *m = &r->mappings.items[i];
+        double of_subgraph = (double)r->partition->subgraphs[i].macs;
+        all_macs += of_subgraph;
+        o.units_share += of_subgraph * m->units_used / wl_device_units(d);
         if (m->pipe != WL_NONE && m->executed_ops > most) {
             most = m->executed_ops;
             o.pipe = &d->pipes[m->pipe];
@@ -55,15 +59,18 @@ static struct outcome outcome_of(const struct wl_result *r, const struct wl_devi
         }
     }
     o.matrix_share = macs[0] > 0 ? macs[0] / (macs[0] + macs[1]) : 0;
+    o.units_share = all_macs > 0 ? o.units_share / all_macs : 1;
     return o;
 }
 
-/* Both on one kind of pipe of one geometry, and as much of the work on matrix pipes. */
+/* Both on one kind of pipe of one geometry, as much of the work on matrix pipes, and on as many
+   units: copies of a wider type may bind, so that it leaves units idle, which saves energy. */
 static bool same_pipes(const struct outcome *a, const struct outcome *b)
 {
     return a->pipe != NULL && b->pipe != NULL && a->pipe->kind == b->pipe->kind &&
            a->macs_in != b->macs_in && a->pipe->rows == b->pipe->rows &&
-           a->pipe->cols == b->pipe->cols && fabs(a->matrix_share - b->matrix_share) < 0.01;
+           a->pipe->cols == b->pipe->cols && fabs(a->matrix_share - b->matrix_share) < 0.01 &&
+           fabs(a->units_share - b->units_share) < 0.05;
 }
 
 /* Wide to narrow within each family. */

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mappers/choose.c: how many of its workers (cores, arrays, tiles) a subgraph takes. All compute
+ * soonest, but each further one may need a copy of operands, or a barrier; where that binds, fewer
+ * are faster. Tried are all, and one in j of them for j = 2, 3, 4, 6, 8, 9 ... (no prime factor
+ * above 3); the plan with the least time stays, the whole subgraph's as roofline/ counts it.
+ *
+ * So a device of twice or three times the workers has every plan of the smaller one among its own,
+ * and is never slower. For this a mapper's plan for a given number of workers must not depend on
+ * clocks and bandwidths.
+ */
+#include "mappers_priv.h"
+
+/* One worker takes at least this part of the worker-seconds that many take: many waste some. */
+#define LEAST_OF_WORK (1.0 / 64)
+
+/* The next number without a prime factor above 3. */
+static int32_t next_part(int32_t part)
+{
+    int32_t rest = 0;
+    do {
+        part++;
+        rest = part;
+        while (rest % 2 == 0) {
+            rest /= 2;
+        }
+        while (rest % 3 == 0) {
+            rest /= 3;
+        }
+    } while (rest > 1);
+    return part;
+}
+
+struct choice {
+    struct wl_map_ctx *c;
+    const struct wl_subgraph *s;
+    const struct wl_mapping *start; /* before any plan: what the residency counts */
+    struct wl_event_sink *sink;
+    int32_t best; /* one worker in so many */
+    double best_s;
+};
+
+/* What a plan takes at least were nothing copied, and no plan with fewer workers takes less:
+   compute takes longer with fewer, and they draw no more bandwidth. */
+static double least_s(const struct choice *ch, const struct wl_mapping *m)
+{
+    const struct wl_device *d = ch->c->device;
+    double busy = wl_mapping_compute_s(d, m);
+    for (int32_t l = 0; l < d->level_count; l++) {
+        double rate = wl_map_level_rate(&d->levels[l]) * m->level_share[l];
+        const struct wl_traffic *t = &ch->start->traffic[l];
+        busy = wl_max_d(busy, rate > 0 ? (t->read_bytes + t->write_bytes) / rate : 0);
+    }
+    return busy + wl_mapping_fixed_s(d, m);
+}
+
+/* Tries one worker in `part`; false when fewer still cannot be faster. */
+static bool try_part(struct choice *ch, int32_t part)
+{
+    struct wl_mapping trial = *ch->start;
+    ch->c->one_in = part;
+    wl_map_with(ch->c, ch->s, &trial, ch->sink);
+    double seconds = wl_map_seconds(ch->c->device, &trial);
+    if (seconds < ch->best_s) {
+        ch->best_s = seconds;
+        ch->best = part;
+    }
+    return least_s(ch, &trial) < ch->best_s;
+}
+
+static void try_fewer(struct choice *ch, int32_t workers)
+{
+    int32_t part = 1;
+    do {
+        part = next_part(part);
+        part = part < workers ? part : workers;
+    } while (try_part(ch, part) && part < workers);
+}
+
+void wl_map_choose(struct wl_map_ctx *c, const struct wl_subgraph *s, struct wl_mapping *m,
+                   struct wl_event_sink *sink)
+{
+    const struct wl_mapping start = *m;
+    const struct wl_device *d = c->device;
+    c->one_in = 1;
+    wl_map_with(c, s, m, sink);
+    int32_t workers = c->mapper->workers != NULL ? c->mapper->workers(c) : 1;
+    if (workers <= 1) {
+        return;
+    }
+    struct choice ch = {
+        .c = c, .s = s, .start = &start, .sink = sink, .best = 1, .best_s = wl_map_seconds(d, m)};
+    bool closed = sink->closed;
+    sink->closed = true;
+    if (least_s(&ch, m) < ch.best_s) {
+        try_fewer(&ch, workers);
+    }
+    double work_s = wl_mapping_compute_s(d, m) * m->units_used;
+    /* One worker alone needs no barrier. */
+    if (m->barriers > 0 && ch.best < workers && work_s * LEAST_OF_WORK < ch.best_s) {
+        (void)try_part(&ch, workers);
+    }
+    sink->closed = closed;
+    if (ch.best > 1) {
+        *m = start;
+        c->one_in = ch.best;
+        wl_sink_clear(sink);
+        wl_map_with(c, s, m, sink);
+        m->workers_idle = workers - workers / ch.best;
+    }
+}
