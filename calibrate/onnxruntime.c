@@ -25,10 +25,10 @@
 
 #define PACK_WORK 2.5e8 /* of one file, in the unit of wl_micro_kind.work: tens of milliseconds */
 #define PACK_CELLS 40
-#define BALLAST_ELEMENTS 16000000 /* read and written once per inference: 128 MB */
-#define BALLAST_BELOW 4e6         /* of work: kernels that would all stay in a cache together */
-#define BALLAST_EVERY 3           /* of the files that hold such kernels */
-#define TRIES 8                   /* of each design wanted: those too large are passed over */
+#define BALLAST_MOST 16000000 /* elements, read and written once per inference: 128 MB */
+#define BALLAST_BELOW 4e6     /* of work: kernels that would all stay in a cache together */
+#define BALLAST_EVERY 3       /* of the files that hold such kernels */
+#define TRIES 8               /* of each design wanted: those too large are passed over */
 #define REFERENCE_SECONDS 0.02
 #define SPEED_MOST 1.25 /* a clock moves less: more is a disturbance */
 #define CHAIN 200       /* steps of the trivial chain */
@@ -559,19 +559,18 @@ struct file {
     const struct cell *cells;
     int32_t first, end;
     bool backwards;
-    bool ballast;
+    int64_t ballast; /* elements; 0: none */
 };
 
 /*
  * What a network of some size does to the weights of its small kernels, such as those that weigh
  * channels: between two inferences they leave the caches.
  */
-static void emit_ballast(struct wl_onnx *b, bool wanted)
+static void emit_ballast(struct wl_onnx *b, int64_t elements)
 {
-    const int64_t elements[] = {BALLAST_ELEMENTS};
-    if (wanted) {
+    if (elements > 0) {
         wl_onnx_prefix(b, "ballast_");
-        wl_onnx_output(b, wl_micro_fresh(b, elements, 1));
+        wl_onnx_output(b, wl_micro_fresh(b, &elements, 1));
     }
 }
 
@@ -582,7 +581,7 @@ static wl_status emit_cells(struct run *r, const struct file *f, bool backwards,
     struct wl_onnx *b = wl_onnx_new(&r->scratch);
     WL_TRY_PTR(b, err);
     wl_onnx_peek(b);
-    emit_ballast(b, f->ballast && backwards);
+    emit_ballast(b, backwards ? f->ballast : 0);
     for (int32_t i = 0; i < f->end - f->first; i++) {
         int32_t at = backwards ? f->end - 1 - i : f->first + i;
         const char *prefix = wl_arena_printf(&r->scratch, "c%d_", at);
@@ -590,7 +589,7 @@ static wl_status emit_cells(struct run *r, const struct file *f, bool backwards,
         wl_onnx_prefix(b, prefix);
         f->cells[at].kind->emit(b, f->cells[at].kind->op, f->cells[at].p);
     }
-    emit_ballast(b, f->ballast && !backwards);
+    emit_ballast(b, backwards ? 0 : f->ballast);
     *out = b;
     return WL_OK;
 }
@@ -628,16 +627,20 @@ static wl_status run_file(struct run *r, const struct file *f, int32_t threads,
     return status;
 }
 
-/* Cells are in order of work: the last is the largest. */
+/*
+ * Cells are in order of work: the last is the largest. Ballast of three sizes in turn: small
+ * networks, usual ones, those larger than a last cache.
+ */
 static struct file file_at(const struct cell *cells, const int32_t *starts, int32_t i)
 {
     const struct cell *last = &cells[starts[i + 1] - 1];
     bool small = last->kind->pack == 0 && last->work < BALLAST_BELOW;
+    int64_t ballast = BALLAST_MOST >> (2 * (i / BALLAST_EVERY % 3));
     return (struct file){.cells = cells,
                          .first = starts[i],
                          .end = starts[i + 1],
                          .backwards = i % 2 != 0,
-                         .ballast = small && i % BALLAST_EVERY == 0};
+                         .ballast = small && i % BALLAST_EVERY == 0 ? ballast : 0};
 }
 
 static int32_t common_divisor(int32_t a, int32_t b)
