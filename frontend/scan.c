@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 
 #include "frontend_priv.h"
+#include "wire_priv.h"
 
 #define KEPT_BYTES_MAX ((size_t)512 << 20)
 #define NODES_MAX (1 << 24)
@@ -51,8 +52,6 @@ enum action {
     KEEP_SHORT, /* unless longer than STRING_BYTES_MAX */
     WALK        /* a message */
 };
-
-enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5, WIRE_LIST = 15 };
 
 struct rule {
     uint8_t action;
@@ -168,15 +167,6 @@ struct scanner {
     const uint8_t *forgotten; /* of a mapped file: pages before this are given back */
 };
 
-struct field {
-    const uint8_t *start;   /* of the key */
-    const uint8_t *content; /* of a length-delimited field, else the value */
-    const uint8_t *end;
-    uint32_t number;
-    uint32_t wire;
-    uint64_t value; /* varint, or the length */
-};
-
 static wl_status damaged(const struct scanner *s, const uint8_t *at, const char *what)
 {
     return wl_fail(s->err, WL_ERR_PARSE, s->path,
@@ -225,66 +215,12 @@ static inline wl_status buf_add(const struct scanner *s, struct wl_scan_buf *b,
 
 /* ---- wire ----------------------------------------------------------------------------------- */
 
-/* Bytes used by the varint at p, 0 when it does not end in time. */
-static inline size_t varint_read(const uint8_t *p, const uint8_t *end, uint64_t *out)
-{
-    if (p < end && *p < 0x80) {
-        *out = *p;
-        return 1;
-    }
-    uint64_t value = 0;
-    size_t n = 0;
-    while (n < 10 && p + n < end) {
-        value |= (uint64_t)(p[n] & 0x7f) << (7 * n);
-        if ((p[n++] & 0x80) == 0) {
-            *out = value;
-            return n;
-        }
-    }
-    return 0;
-}
-
 /* The field at p: its extent lies within [p, end). */
 static wl_status field_read(const struct scanner *s, const uint8_t *p, const uint8_t *end,
-                            struct field *f)
+                            struct wl_wire_field *f)
 {
-    uint64_t key;
-    size_t n = varint_read(p, end, &key);
-    if (n == 0 || key >> 3 == 0 || key >> 3 > (1u << 29)) {
-        return damaged(s, p, "a bad field key");
-    }
-    f->start = p;
-    f->number = (uint32_t)(key >> 3);
-    f->wire = (uint32_t)(key & 7);
-    f->content = p + n;
-    size_t left = (size_t)(end - f->content);
-    switch (f->wire) {
-    case WIRE_VARINT:
-        n = varint_read(f->content, end, &f->value);
-        if (n == 0) {
-            return damaged(s, p, "a number that does not end");
-        }
-        f->end = f->content + n;
-        return WL_OK;
-    case WIRE_64:
-    case WIRE_32:
-        n = f->wire == WIRE_64 ? 8 : 4;
-        if (left < n) {
-            return damaged(s, p, "a number past the end");
-        }
-        f->end = f->content + n;
-        return WL_OK;
-    case WIRE_BYTES:
-        n = varint_read(f->content, end, &f->value);
-        if (n == 0 || f->value > left - n) {
-            return damaged(s, p, "a length past the end (truncated?)");
-        }
-        f->content += n;
-        f->end = f->content + f->value;
-        return WL_OK;
-    default:
-        return damaged(s, p, "an unknown wire type");
-    }
+    const char *what = wl_wire_read(p, end, f);
+    return what == NULL ? WL_OK : damaged(s, p, what);
 }
 
 /*
@@ -346,12 +282,13 @@ static wl_status tensor_bad(const struct scanner *s, const struct tensor_facts *
     return wl_fail(s->err, WL_ERR_INVALID, where, "%s", what);
 }
 
-static wl_status dims_add(const struct scanner *s, struct tensor_facts *t, const struct field *f)
+static wl_status dims_add(const struct scanner *s, struct tensor_facts *t,
+                          const struct wl_wire_field *f)
 {
     const uint8_t *p = f->content;
     while (p < f->end) {
         uint64_t value;
-        size_t n = varint_read(p, f->end, &value);
+        size_t n = wl_wire_varint(p, f->end, &value);
         if (n == 0) {
             return damaged(s, p, "a dimension that does not end");
         }
@@ -367,12 +304,12 @@ static wl_status dims_add(const struct scanner *s, struct tensor_facts *t, const
 
 /* The `length` of external data; other keys do not matter. */
 static wl_status external_add(const struct scanner *s, struct tensor_facts *t,
-                              const struct field *entry)
+                              const struct wl_wire_field *entry)
 {
     bool is_length = false;
     const uint8_t *value = NULL;
     size_t value_len = 0;
-    struct field f;
+    struct wl_wire_field f;
     for (const uint8_t *p = entry->content; p < entry->end; p = f.end) {
         WL_TRY(field_read(s, p, entry->end, &f));
         if (f.number == 1 && f.wire == WIRE_BYTES) {
@@ -398,7 +335,8 @@ static wl_status external_add(const struct scanner *s, struct tensor_facts *t,
 }
 
 /* Entries of a payload field that can be told from its length; -1: only between bounds. */
-static wl_status payload_add(const struct scanner *s, struct tensor_facts *t, const struct field *f)
+static wl_status payload_add(const struct scanner *s, struct tensor_facts *t,
+                             const struct wl_wire_field *f)
 {
     if (t->payload != 0 && t->payload != f->number) {
         return tensor_bad(s, t, "stores its elements twice, in fields %u and %u",
@@ -425,7 +363,7 @@ static wl_status payload_add(const struct scanner *s, struct tensor_facts *t, co
     return WL_OK;
 }
 
-static bool payload_wire_ok(const struct field *f)
+static bool payload_wire_ok(const struct wl_wire_field *f)
 {
     switch (f->number) {
     case FLOAT_DATA:
@@ -442,7 +380,7 @@ static bool payload_wire_ok(const struct field *f)
 }
 
 static wl_status tensor_field(const struct scanner *s, struct tensor_facts *t,
-                              const struct field *f)
+                              const struct wl_wire_field *f)
 {
     switch (f->number) {
     case 1:
@@ -616,7 +554,7 @@ static bool is_payload(uint32_t number)
 static wl_status walk_tensor(struct scanner *s, const uint8_t *begin, const uint8_t *end, bool part)
 {
     struct tensor_facts t = {.external_bytes = -1};
-    struct field f;
+    struct wl_wire_field f;
     for (const uint8_t *p = begin; p < end; p = f.end) {
         WL_TRY(field_read(s, p, end, &f));
         WL_TRY(tensor_field(s, &t, &f));
@@ -641,8 +579,8 @@ static wl_status walk_tensor(struct scanner *s, const uint8_t *begin, const uint
 static wl_status walk(struct scanner *s, const uint8_t *begin, const uint8_t *end,
                       enum message message, int depth);
 
-static wl_status walk_content(struct scanner *s, const struct field *f, enum message message,
-                              int depth)
+static wl_status walk_content(struct scanner *s, const struct wl_wire_field *f,
+                              enum message message, int depth)
 {
     if (depth >= WL_SCAN_DEPTH_MAX) {
         return wl_fail(s->err, WL_ERR_LIMIT, s->path,
@@ -657,12 +595,12 @@ static wl_status walk_content(struct scanner *s, const struct field *f, enum mes
 }
 
 /* Key, length and content of a message; the length is rewritten once the content is known. */
-static wl_status walk_child(struct scanner *s, const struct field *f, enum message message,
+static wl_status walk_child(struct scanner *s, const struct wl_wire_field *f, enum message message,
                             int depth)
 {
     struct wl_scan_buf *out = s->out;
     uint64_t key;
-    size_t key_bytes = varint_read(f->start, f->end, &key);
+    size_t key_bytes = wl_wire_varint(f->start, f->end, &key);
     size_t length_bytes = (size_t)(f->content - f->start) - key_bytes;
     WL_TRY(buf_add(s, out, f->start, key_bytes + length_bytes));
     size_t at = out->bytes;
@@ -677,7 +615,7 @@ static wl_status walk_child(struct scanner *s, const struct field *f, enum messa
 }
 
 /* A node of the main graph goes to the list of nodes, without key and length of the field. */
-static wl_status walk_main_node(struct scanner *s, const struct field *f, int depth)
+static wl_status walk_main_node(struct scanner *s, const struct wl_wire_field *f, int depth)
 {
     struct wl_scan *scan = s->scan;
     if (scan->node_count == NODES_MAX) {
@@ -727,7 +665,7 @@ static wl_status walk(struct scanner *s, const uint8_t *begin, const uint8_t *en
 {
     bool main_graph = message == MSG_GRAPH && depth == 1;
     const uint8_t *run = begin; /* kept, not copied yet */
-    struct field f;
+    struct wl_wire_field f;
     for (const uint8_t *p = begin; p < end; p = f.end) {
         WL_TRY(field_read(s, p, end, &f));
         const struct rule *r = f.number < FIELDS_MAX ? &rules[message][f.number] : &rules[0][0];
