@@ -275,12 +275,11 @@ static double run_of(const struct wl_graph *g, const struct wl_subgraph *s, doub
 {
     const struct wl_node *n = &g->nodes[s->anchor];
     switch (s->access) {
-    case WL_ACCESS_TRANSPOSE:
-        return transpose_walk(g, n).run;
     case WL_ACCESS_GATHER:
         return copy_run(g, n);
     case WL_ACCESS_REDUCE:
         return last_dim(g, n);
+    case WL_ACCESS_TRANSPOSE: /* transpose_sizes */
     case WL_ACCESS_WINDOW:
     case WL_ACCESS_NONE:
         return 1;
@@ -290,12 +289,13 @@ static double run_of(const struct wl_graph *g, const struct wl_subgraph *s, doub
     return s->kind == WL_OPK_MOVE ? copy_run(g, n) : map_run(g, n, results);
 }
 
-static double stride_of(const struct wl_graph *g, const struct wl_subgraph *s)
+static void transpose_sizes(const struct wl_graph *g, const struct wl_subgraph *s,
+                            struct wl_kernel_sizes *out)
 {
-    const struct wl_node *n = &g->nodes[s->anchor];
-    return s->access == WL_ACCESS_TRANSPOSE ? transpose_walk(g, n).stride
-           : s->kind == WL_OPK_REDUCE       ? reduce_stride(g, n)
-                                            : 1;
+    struct walk walk = transpose_walk(g, &g->nodes[s->anchor]);
+    out->width = walk.run;
+    out->stride = walk.stride;
+    out->window = transpose_footprint(&walk);
 }
 
 static void stream_sizes(const struct wl_graph *g, const struct wl_subgraph *s,
@@ -309,13 +309,11 @@ static void stream_sizes(const struct wl_graph *g, const struct wl_subgraph *s,
     out->operands = s->input_count > 1 ? (double)s->input_count - 1 : 0;
     if (w != NULL && w->window != NULL) {
         window_sizes(w->window, out);
+    } else if (s->access == WL_ACCESS_TRANSPOSE) {
+        transpose_sizes(g, s, out);
     } else {
         out->width = run_of(g, s, results);
-        out->stride = stride_of(g, s);
-    }
-    if (s->access == WL_ACCESS_TRANSPOSE) {
-        struct walk walk = transpose_walk(g, &g->nodes[s->anchor]);
-        out->window = transpose_footprint(&walk);
+        out->stride = s->kind == WL_OPK_REDUCE ? reduce_stride(g, &g->nodes[s->anchor]) : 1;
     }
 }
 
