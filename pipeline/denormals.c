@@ -147,6 +147,7 @@ void wl_denormals_note(const struct wl_prepared *prepared, const struct wl_devic
         diags, WL_SEV_INFO, "denormal-mask", names.data == NULL ? "softmax" : names.data,
         "the mask's exponential is a denormal number in fp32, as of -100; unless the runtime "
         "flushes such to zero, x86 takes some ten times as long as predicted for products "
-        "of them (ONNX Runtime: session.set_denormal_as_zero; a mask of -1e4 leaves the product none)");
+        "of them (ONNX Runtime: session.set_denormal_as_zero; a mask of -1e4 leaves the product "
+        "none)");
     wl_buf_done(&names);
 }
