@@ -588,6 +588,29 @@ static void emit_gather(struct wl_onnx *b, const char *op, const int64_t *p)
     wl_onnx_output(b, wl_onnx_result(wl_onnx_add(b, op, in)));
 }
 
+/* Recommenders: a row each of many tables, joined. D0: batch, D1: tables, D2: elements of a row */
+static bool design_tables(int32_t i, int64_t *p)
+{
+    p[D0] = PICK(i, 7, 1, 1, 8, 32, 128);
+    p[D1] = PICK(i, 3, 4, 8, 8); /* as many inputs as a node here takes */
+    p[D2] = PICK(i, 5, 16, 32, 64, 128);
+    return true;
+}
+
+static void emit_tables(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    const char *rows[8] = {NULL};
+    for (int64_t k = 0; k < p[D1]; k++) {
+        const int64_t table[] = {4000, p[D2]};
+        const char *const in[8] = {wl_onnx_weight(b, table, 2),
+                                   wl_onnx_input(b, WL_ONNX_INT64, p, 1)};
+        rows[k] = wl_onnx_result(wl_onnx_add(b, op, in));
+    }
+    struct wl_onnx_node *n = wl_onnx_add(b, "Concat", rows);
+    wl_onnx_attr_int(b, n, "axis", 1);
+    wl_onnx_output(b, wl_onnx_result(n));
+}
+
 /* One of three along an axis: the queries of queries, keys and values. FORM: the axis */
 static bool design_part(int32_t i, int64_t *p)
 {
@@ -699,6 +722,7 @@ const struct wl_micro_kind wl_micro_streams[] = {
     {"Split",       4, 24, design_split, emit_split, stream_work, "Split", 0},
     {"Slice",       8, 34, design_copy, emit_slice,  stream_work, "Slice", 0},
     ROWS("Gather", 4, 24, emit_gather),
+    {"Gather from tables", 3, 16, design_tables, emit_tables, stream_work, "Gather", 0},
     IMAGE("Pad", 4, 21, emit_pad),
     IMAGE("Expand", 3, 15, emit_expand),
     {"DepthToSpace", 3, 8, design_depth, emit_depth, stream_work, "DepthToSpace", 0},

@@ -13,7 +13,7 @@
 
 struct entry_file {
     const char *operation, *precision, *reason;
-    struct wl_num threads, groups, m, n, k, window, stride, width, operands, epilogue, bytes;
+    struct wl_num threads, groups, m, n, k, window, stride, width, operands, edge, passes, epilogue, bytes;
     struct wl_num cold_bytes, reuse_bytes;
     struct wl_num time_s, min_s, max_s, std_s, ops_per_s, bytes_per_s, runs;
     bool unsupported;
@@ -52,6 +52,8 @@ static const struct wl_field entry_fields[] = {
     {"stride",      WL_F_INT,    false, NULL,    1, 1e9,  E(stride), NULL, NULL, "of the window, axes multiplied"},
     {"width",       WL_F_INT,    false, NULL,    1, 1e12, E(width), NULL, NULL, "columns of the output image, or elements in a row that are treated alike"},
     {"operands",    WL_F_INT,    false, NULL,    0, 100,  E(operands), NULL, NULL, "further activations read: a residual, the other side of an addition"},
+    {"edge",        WL_F_NUM,    false, "share", 0, 1,    E(edge), NULL, NULL, "of the output columns: those whose window reaches into the padding"},
+    {"passes",      WL_F_INT,    false, NULL,    0, 1e9,  E(passes), NULL, NULL, "walks over the inputs of a product, each making as many results as registers hold; without it not known"},
     {"epilogue",    WL_F_NUM,    false, NULL,    0, 1000, E(epilogue), NULL, NULL, "operations on each result of a product beyond a bias, further operands and a maximum"},
     {"bytes",       WL_F_INT,    false, "bytes", 1, 1e15, E(bytes), NULL, NULL, "moved, as the benchmark counts them"},
     {"cold_bytes",  WL_F_INT,    false, "bytes", 0, 1e15, E(cold_bytes), NULL, NULL, "of these: last used more than 1e6 bytes ago (weights, inputs of the model, large activations)"},
@@ -233,6 +235,8 @@ static struct wl_kernel_sizes convert_sizes(const struct entry_file *e)
         .stride = or_one(e->stride),
         .width = or_one(e->width),
         .operands = e->operands.value,
+        .edge = e->edge.value,
+        .passes = e->passes.value,
         .epilogue = e->epilogue.value,
         .bytes = e->bytes.given ? e->bytes.value : e->bytes_per_s.value * e->time_s.value,
         .cold_bytes = e->cold_bytes.value,

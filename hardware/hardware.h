@@ -293,6 +293,9 @@ struct wl_kernel_sizes {
                       the row of a softmax, the run that a copy keeps */
     double
         operands; /* further activations that it reads: a residual, the other side of an addition */
+    double edge;     /* share of the output columns whose window reaches into the padding */
+    double passes;   /* walks over the inputs, each making as many results as registers hold; 0:
+                        not known */
     double epilogue; /* operations on each result of a product beyond a bias, operands, a maximum */
     double bytes;    /* that it reads and writes, each operand once */
     double cold_bytes;  /* of these: further away than WL_WARM_BYTES */
@@ -440,6 +443,7 @@ struct wl_runtime {
     bool winograd;               /* 3x3 stride-1 convolutions run F(2x2,3x3) or F(4x4) */
     int32_t winograd_tile;       /* output tile: 2, 4 or 6; 0 without */
     int32_t channel_block;       /* convolutions on CPUs block images by so many channels; 0: not */
+    int32_t blocks_per_pass;     /* of results in one walk over the inputs; 0: not known */
     const char *blocked_kernels; /* patterns that keep blocks; NULL: as ONNX Runtime does */
     bool entry_copy;             /* images are copied before they are brought into blocks */
     const char *own_kernels;     /* patterns that run outside the library below; NULL: none */

@@ -3,10 +3,13 @@
  * hardware/kernel_model.c: how long a kernel takes, from a calibration's entries. One table per
  * operation, precision and thread count. In each:
  *
- *   base      t0 = c + 2 G M N K / R + bytes / B. The three figures (fixed cost, rate, bandwidth)
- * are those with the least sum of squared relative errors over the table's entries, none below
- *             zero: a least-squares roofline that adds up instead of taking the maximum (Hockney's
- *             t = t0 + n / r, with two kinds of n).
+ *   base      t0 = c + ops / R + edge ops / E + passes G M K / L + bytes / B, ops = 2 G M N K. The
+ *             five figures (fixed cost, rate, what results at the edges of images cost beyond,
+ *             loads of inputs into registers, bandwidth) are those with the least sum of squared
+ *             relative errors over the table's entries, none below zero: a least-squares roofline
+ *             that adds up instead of taking the maximum (Hockney's t = t0 + n / r, with four
+ *             kinds of n). A pass makes as many results as registers hold; one that makes fewer
+ *             loads its inputs for less, which is why multiples of it run best.
  *   residual  ln(time / t0) of a size is a weighted linear regression over the nearest entries,
  * sizes as log2 (locally weighted regression: Cleveland, 1979), slopes held small by a ridge, so
  *             that it falls back to a weighted mean where entries are few.
@@ -24,6 +27,7 @@
 #include "registry_priv.h"
 
 #define SIZES 10       /* groups, m, n, k, window, stride, width, operands, epilogue, coldness */
+#define TERMS 5        /* fixed, operations, those at edges, loads, bytes */
 #define NEAREST 12     /* entries that take part in one regression */
 #define RIDGE 0.35     /* weight of the prior that slopes are zero */
 #define SOFTENING 0.02 /* squared distance below which entries count alike */
@@ -39,7 +43,7 @@ struct table {
     const char *operation;
     enum wl_precision precision;
     int32_t threads;
-    double fixed_s, s_per_op, s_per_byte;
+    double fixed_s, s_per_op, s_per_edge_op, s_per_load, s_per_byte;
     struct point *points;
     int32_t count;
 };
@@ -69,6 +73,16 @@ static void features(const struct wl_kernel_sizes *s, double x[SIZES])
 static double ops_of(const struct wl_kernel_sizes *s)
 {
     return 2 * s->groups * s->m * s->n * s->k;
+}
+
+static double edge_ops_of(const struct wl_kernel_sizes *s)
+{
+    return s->edge * ops_of(s);
+}
+
+static double loads_of(const struct wl_kernel_sizes *s)
+{
+    return s->passes * s->groups * s->m * s->k;
 }
 
 /* ---- base ------------------------------------------------------------------------------------ */
@@ -108,15 +122,15 @@ static bool solve(int n, double a[SIZES + 1][SIZES + 1], double b[SIZES + 1])
 
 /* Terms of the base over the time of an entry, each in its own scale. */
 struct base_row {
-    double term[3];
+    double term[TERMS];
 };
 
 /* The best coefficients among the terms of `mask`, none negative; false when there are none. */
-static bool fit_subset(const struct base_row *rows, int32_t count, unsigned mask, double out[3],
+static bool fit_subset(const struct base_row *rows, int32_t count, unsigned mask, double out[TERMS],
                        double *error)
 {
-    int used[3], n = 0;
-    for (int i = 0; i < 3; i++) {
+    int used[TERMS], n = 0;
+    for (int i = 0; i < TERMS; i++) {
         if ((mask >> i & 1u) != 0) {
             used[n++] = i;
         }
@@ -133,7 +147,7 @@ static bool fit_subset(const struct base_row *rows, int32_t count, unsigned mask
     if (!solve(n, a, b)) {
         return false;
     }
-    memset(out, 0, 3 * sizeof(*out));
+    memset(out, 0, TERMS * sizeof(*out));
     for (int i = 0; i < n; i++) {
         if (!(b[i] > 0)) {
             return false;
@@ -143,7 +157,7 @@ static bool fit_subset(const struct base_row *rows, int32_t count, unsigned mask
     *error = 0;
     for (int32_t r = 0; r < count; r++) {
         double t = -1;
-        for (int i = 0; i < 3; i++) {
+        for (int i = 0; i < TERMS; i++) {
             t += out[i] * rows[r].term[i];
         }
         *error += t * t;
@@ -154,28 +168,31 @@ static bool fit_subset(const struct base_row *rows, int32_t count, unsigned mask
 static void fit_base(struct table *t, const struct wl_calibration_entry *const *entries,
                      struct base_row *rows)
 {
-    double scale[3] = {0};
+    double scale[TERMS] = {0};
     for (int32_t i = 0; i < t->count; i++) {
         const struct wl_calibration_entry *e = entries[i];
-        rows[i] = (struct base_row){{1, ops_of(&e->sizes), e->sizes.bytes}};
-        for (int k = 0; k < 3; k++) {
+        rows[i] = (struct base_row){
+            {1, ops_of(&e->sizes), edge_ops_of(&e->sizes), loads_of(&e->sizes), e->sizes.bytes}};
+        for (int k = 0; k < TERMS; k++) {
             rows[i].term[k] /= e->time_s;
             scale[k] = fmax(scale[k], rows[i].term[k]);
         }
     }
     for (int32_t i = 0; i < t->count; i++) {
-        for (int k = 0; k < 3; k++) {
+        for (int k = 0; k < TERMS; k++) {
             rows[i].term[k] = scale[k] > 0 ? rows[i].term[k] / scale[k] : 0;
         }
     }
     double best = HUGE_VAL;
-    for (unsigned mask = 1; mask < 8; mask++) {
-        double c[3], error;
+    for (unsigned mask = 1; mask < 1u << TERMS; mask++) {
+        double c[TERMS], error;
         if (fit_subset(rows, t->count, mask, c, &error) && error < best) {
             best = error;
             t->fixed_s = c[0] / scale[0];
             t->s_per_op = scale[1] > 0 ? c[1] / scale[1] : 0;
-            t->s_per_byte = scale[2] > 0 ? c[2] / scale[2] : 0;
+            t->s_per_edge_op = scale[2] > 0 ? c[2] / scale[2] : 0;
+            t->s_per_load = scale[3] > 0 ? c[3] / scale[3] : 0;
+            t->s_per_byte = scale[4] > 0 ? c[4] / scale[4] : 0;
         }
     }
     if (best == HUGE_VAL) {
@@ -185,7 +202,8 @@ static void fit_base(struct table *t, const struct wl_calibration_entry *const *
 
 static double base_s(const struct table *t, const struct wl_kernel_sizes *s)
 {
-    return t->fixed_s + t->s_per_op * ops_of(s) + t->s_per_byte * s->bytes;
+    return t->fixed_s + t->s_per_op * ops_of(s) + t->s_per_edge_op * edge_ops_of(s) +
+           t->s_per_load * loads_of(s) + t->s_per_byte * s->bytes;
 }
 
 /* ---- building ---------------------------------------------------------------------------------

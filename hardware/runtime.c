@@ -12,7 +12,7 @@
 
 struct runtime_file {
     struct wl_provenance prov;
-    struct wl_num schema_version, winograd_tile, channel_block;
+    struct wl_num schema_version, winograd_tile, channel_block, blocks_per_pass;
     const char *name, *title, *fusion, *notes, *blocked_kernels, *own_kernels, *equal_shares;
     bool flash_attention, im2col, graph_launch, spins, entry_copy;
     struct wl_list dispatch_s, gemm_efficiency, vector_efficiency, integer_efficiency, unit_loss;
@@ -31,6 +31,7 @@ static const struct wl_field runtime_fields[] = {
     {"dispatch_slots",   WL_F_NUMBERS, false, "instructions", 0, 1e8, AT(dispatch_slots), NULL, NULL, "decode slots of one core to launch one operator, beside dispatch_s (CPUs): seconds are slots / (decode_per_cycle x clock)"},
     {"winograd_tile",    WL_F_INT,     false, "outputs", 0, 6,  AT(winograd_tile), NULL, NULL, "3x3 stride-1 convolutions run as F(t x t, 3 x 3): 2, 4 or 6; 0: never"},
     {"channel_block",    WL_F_INT,     false, "channels", 0, 64, AT(channel_block), NULL, NULL, "convolutions on CPUs keep images in blocks of so many channels (NCHWc) and reorder them where other kernels read them; 0: never"},
+    {"blocks_per_pass",  WL_F_INT,     false, NULL,    0, 64, AT(blocks_per_pass), NULL, NULL, "with channel_block: blocks of results that a kernel makes in one walk over its inputs; 0: not known"},
     {"blocked_kernels",  WL_F_STRING,  false, NULL,    1, 400,  AT(blocked_kernels), NULL, NULL, "with channel_block: patterns, separated by blanks, that keep such blocks beside all convolutions (absent: as ONNX Runtime does)"},
     {"entry_copy",       WL_F_BOOL,    false, NULL,    0, 0,    AT(entry_copy), NULL, NULL, "with channel_block: what goes into blocks is copied as it is first, an operator and a pass of its own"},
     {"own_kernels",      WL_F_STRING,  false, NULL,    1, 400,  AT(own_kernels), NULL, NULL, "patterns, separated by blanks, that the runtime runs outside the library of kernels below it, unless they keep blocks: calibrations of such a library name them with _own behind"},
@@ -113,6 +114,7 @@ static wl_status read_runtime(struct wl_registry *r, const char *path, const cha
                                .winograd = f.winograd_tile.value > 0,
                                .winograd_tile = (int32_t)f.winograd_tile.value,
                                .channel_block = (int32_t)f.channel_block.value,
+                               .blocks_per_pass = (int32_t)f.blocks_per_pass.value,
                                .blocked_kernels = f.blocked_kernels,
                                .own_kernels = f.own_kernels,
                                .entry_copy = f.entry_copy,

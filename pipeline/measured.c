@@ -116,6 +116,10 @@ static bool apply_one(const struct overlay *o, int32_t i, const struct wl_kernel
         return false;
     }
     if (x->pipe != WL_NONE) {
+        /* taps in the padding are passed over */
+        double ops = 2 * k->sizes.groups * k->sizes.m * k->sizes.n * k->sizes.k * repeat;
+        bool conv = o->m->partition->subgraphs[i].kind == WL_OPK_CONV;
+        x->executed_ops = conv ? fmin(x->executed_ops, ops) : x->executed_ops;
         double peak = wl_pipe_peak(o->m->device, &o->m->device->pipes[x->pipe], x->precision);
         seconds = peak > 0 ? fmax(seconds, x->executed_ops / peak) : seconds;
     }
