@@ -36,6 +36,7 @@ static const struct {
     {"passes", offsetof(struct wl_kernel_sizes, passes), 0},
     {"epilogue", offsetof(struct wl_kernel_sizes, epilogue), 0},
     {"bytes", offsetof(struct wl_kernel_sizes, bytes), 0},
+    {"near_bytes", offsetof(struct wl_kernel_sizes, near_bytes), 0},
     {"cold_bytes", offsetof(struct wl_kernel_sizes, cold_bytes), 0},
     {"reuse_bytes", offsetof(struct wl_kernel_sizes, reuse_bytes), 0},
 };

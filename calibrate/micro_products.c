@@ -530,6 +530,18 @@ static bool design_gemm(int32_t i, int64_t *p)
     return product_fits(p, 1.0e8);
 }
 
+/* Layers of a batch of sequences: results that no near cache holds. */
+static bool design_batch(int32_t i, int64_t *p)
+{
+    p[GROUP] = 1;
+    p[M] = spread(i, 2, 600, 13000, 8);
+    p[N] = channels(i, 3, 64, 4096, 16);
+    p[K] = channels(i, 5, 64, 4096, 16);
+    p[FORM] = PICK(i, 7, MATMUL, GEMM);
+    return product_macs(p) <= LARGE_MACS_MAX &&
+           4.0 * (double)p[M] * (double)(p[N] + p[K]) <= 2 * BYTES_MAX;
+}
+
 /* Small networks: weights that stay in the nearest caches. */
 static bool design_near(int32_t i, int64_t *p)
 {
@@ -700,7 +712,8 @@ const struct wl_micro_kind wl_micro_products[] = {
     {"1-D convolution",         8, 60, design_line,       emit_line,       conv_work,      NULL, 0},
     {"3-D convolution",         6, 48, design_volume,     emit_volume,     volume_work,    NULL, 0},
     {"transposed convolution",  8, 60, design_transposed, emit_transposed, conv_work,      NULL, 0},
-    {"matrix product",         36, 180, design_gemm,       emit_gemm,       product_work,   NULL, 0},
+    {"product of a batch",      4, 18, design_batch,      emit_gemm,       product_work,   NULL, 0},
+    {"matrix product",         36, 165, design_gemm,       emit_gemm,       product_work,   NULL, 0},
     {"few rows",               14, 70, design_gemv,       emit_gemm,       product_work,   NULL, 0},
     {"product per head",       20, 100, design_heads,      emit_heads,      product_work,   NULL, 0},
     {"product per head as sum", 4, 30, design_heads,      emit_einsum,     product_work,   "Einsum", 0},

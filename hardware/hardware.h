@@ -290,7 +290,8 @@ struct wl_kernel_sizes {
                       cache that a column of the source occupies */
     double stride; /* of the window, all axes multiplied */
     double width;  /* columns of the output image; else neighbours in memory that are treated alike:
-                      the row of a softmax, the run that a copy keeps */
+                      the row of a softmax, the run that a copy keeps; of a recurrence, weights
+                      read at each step over WL_WARM_BYTES */
     double
         operands; /* further activations that it reads: a residual, the other side of an addition */
     double edge;     /* share of the output columns whose window reaches into the padding */
@@ -299,6 +300,8 @@ struct wl_kernel_sizes {
     double epilogue; /* operations on each result of a product beyond a bias, operands, a maximum */
     double bytes;    /* that it reads and writes, each operand once */
     double cold_bytes;  /* of these: further away than WL_WARM_BYTES */
+    double near_bytes;  /* moved beside these near the core: columns of an image, weights that a
+                           recurrence reads again at each step */
     double reuse_bytes; /* touched since those were last used, geometric mean */
 };
 

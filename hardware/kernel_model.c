@@ -3,13 +3,13 @@
  * hardware/kernel_model.c: how long a kernel takes, from a calibration's entries. One table per
  * operation, precision and thread count. In each:
  *
- *   base      t0 = c + ops / R + edge ops / E + passes G M K / L + bytes / B, ops = 2 G M N K. The
- *             five figures (fixed cost, rate, what results at the edges of images cost beyond,
- *             loads of inputs into registers, bandwidth) are those with the least sum of squared
- *             relative errors over the table's entries, none below zero: a least-squares roofline
- *             that adds up instead of taking the maximum (Hockney's t = t0 + n / r, with four
- *             kinds of n). A pass makes as many results as registers hold; one that makes fewer
- *             loads its inputs for less, which is why multiples of it run best.
+ *   base      t0 = c + ops / R + edge ops / E + passes G M K / L + bytes / B + near bytes / N, ops =
+ *             2 G M N K. The figures (fixed cost, rate, what results at the edges of images cost
+ *             beyond, loads of inputs into registers, bandwidths) are those with the least sum of
+ *             squared relative errors over the table's entries, none below zero: a least-squares
+ *             roofline that adds up instead of taking the maximum (Hockney's t = t0 + n / r, with
+ *             several kinds of n). A pass makes as many results as registers hold; one that makes
+ *             fewer loads its inputs for less, which is why multiples of it run best.
  *   residual  ln(time / t0) of a size is a weighted linear regression over the nearest entries,
  * sizes as log2 (locally weighted regression: Cleveland, 1979), slopes held small by a ridge, so
  *             that it falls back to a weighted mean where entries are few.
@@ -27,7 +27,7 @@
 #include "registry_priv.h"
 
 #define SIZES 10       /* groups, m, n, k, window, stride, width, operands, epilogue, coldness */
-#define TERMS 5        /* fixed, operations, those at edges, loads, bytes */
+#define TERMS 6        /* of the base */
 #define NEAREST 12     /* entries that take part in one regression */
 #define RIDGE 0.35     /* weight of the prior that slopes are zero */
 #define SOFTENING 0.02 /* squared distance below which entries count alike */
@@ -43,7 +43,7 @@ struct table {
     const char *operation;
     enum wl_precision precision;
     int32_t threads;
-    double fixed_s, s_per_op, s_per_edge_op, s_per_load, s_per_byte;
+    double cost[TERMS]; /* seconds of one unit of each term */
     struct point *points;
     int32_t count;
 };
@@ -75,14 +75,16 @@ static double ops_of(const struct wl_kernel_sizes *s)
     return 2 * s->groups * s->m * s->n * s->k;
 }
 
-static double edge_ops_of(const struct wl_kernel_sizes *s)
-{
-    return s->edge * ops_of(s);
-}
+/* What a kernel's time is made of, in units that cost alike. */
+struct terms {
+    double of[TERMS];
+};
 
-static double loads_of(const struct wl_kernel_sizes *s)
+static struct terms terms_of(const struct wl_kernel_sizes *s)
 {
-    return s->passes * s->groups * s->m * s->k;
+    double ops = ops_of(s);
+    return (struct terms){
+        {1, ops, s->edge * ops, s->passes * s->groups * s->m * s->k, s->bytes, s->near_bytes}};
 }
 
 /* ---- base ------------------------------------------------------------------------------------ */
@@ -120,13 +122,8 @@ static bool solve(int n, double a[SIZES + 1][SIZES + 1], double b[SIZES + 1])
     return true;
 }
 
-/* Terms of the base over the time of an entry, each in its own scale. */
-struct base_row {
-    double term[TERMS];
-};
-
 /* The best coefficients among the terms of `mask`, none negative; false when there are none. */
-static bool fit_subset(const struct base_row *rows, int32_t count, unsigned mask, double out[TERMS],
+static bool fit_subset(const struct terms *rows, int32_t count, unsigned mask, double out[TERMS],
                        double *error)
 {
     int used[TERMS], n = 0;
@@ -138,9 +135,9 @@ static bool fit_subset(const struct base_row *rows, int32_t count, unsigned mask
     double a[SIZES + 1][SIZES + 1] = {{0}}, b[SIZES + 1] = {0};
     for (int32_t r = 0; r < count; r++) {
         for (int i = 0; i < n; i++) {
-            b[i] += rows[r].term[used[i]];
+            b[i] += rows[r].of[used[i]];
             for (int k = 0; k < n; k++) {
-                a[i][k] += rows[r].term[used[i]] * rows[r].term[used[k]];
+                a[i][k] += rows[r].of[used[i]] * rows[r].of[used[k]];
             }
         }
     }
@@ -158,7 +155,7 @@ static bool fit_subset(const struct base_row *rows, int32_t count, unsigned mask
     for (int32_t r = 0; r < count; r++) {
         double t = -1;
         for (int i = 0; i < TERMS; i++) {
-            t += out[i] * rows[r].term[i];
+            t += out[i] * rows[r].of[i];
         }
         *error += t * t;
     }
@@ -166,44 +163,45 @@ static bool fit_subset(const struct base_row *rows, int32_t count, unsigned mask
 }
 
 static void fit_base(struct table *t, const struct wl_calibration_entry *const *entries,
-                     struct base_row *rows)
+                     struct terms *rows)
 {
-    double scale[TERMS] = {0};
+    double scale[TERMS] = {0}, best = HUGE_VAL;
+    unsigned absent = 0;
     for (int32_t i = 0; i < t->count; i++) {
-        const struct wl_calibration_entry *e = entries[i];
-        rows[i] = (struct base_row){
-            {1, ops_of(&e->sizes), edge_ops_of(&e->sizes), loads_of(&e->sizes), e->sizes.bytes}};
+        rows[i] = terms_of(&entries[i]->sizes);
         for (int k = 0; k < TERMS; k++) {
-            rows[i].term[k] /= e->time_s;
-            scale[k] = fmax(scale[k], rows[i].term[k]);
+            rows[i].of[k] /= entries[i]->time_s;
+            scale[k] = fmax(scale[k], rows[i].of[k]);
         }
     }
-    for (int32_t i = 0; i < t->count; i++) {
-        for (int k = 0; k < TERMS; k++) {
-            rows[i].term[k] = scale[k] > 0 ? rows[i].term[k] / scale[k] : 0;
+    for (int k = 0; k < TERMS; k++) {
+        absent |= scale[k] > 0 ? 0 : 1u << k;
+        for (int32_t i = 0; i < t->count && scale[k] > 0; i++) {
+            rows[i].of[k] /= scale[k];
         }
     }
-    double best = HUGE_VAL;
     for (unsigned mask = 1; mask < 1u << TERMS; mask++) {
         double c[TERMS], error;
-        if (fit_subset(rows, t->count, mask, c, &error) && error < best) {
+        if ((mask & absent) == 0 && fit_subset(rows, t->count, mask, c, &error) && error < best) {
             best = error;
-            t->fixed_s = c[0] / scale[0];
-            t->s_per_op = scale[1] > 0 ? c[1] / scale[1] : 0;
-            t->s_per_edge_op = scale[2] > 0 ? c[2] / scale[2] : 0;
-            t->s_per_load = scale[3] > 0 ? c[3] / scale[3] : 0;
-            t->s_per_byte = scale[4] > 0 ? c[4] / scale[4] : 0;
+            for (int k = 0; k < TERMS; k++) {
+                t->cost[k] = c[k] > 0 ? c[k] / scale[k] : 0;
+            }
         }
     }
     if (best == HUGE_VAL) {
-        t->fixed_s = entries[0]->time_s;
+        t->cost[0] = entries[0]->time_s;
     }
 }
 
 static double base_s(const struct table *t, const struct wl_kernel_sizes *s)
 {
-    return t->fixed_s + t->s_per_op * ops_of(s) + t->s_per_edge_op * edge_ops_of(s) +
-           t->s_per_load * loads_of(s) + t->s_per_byte * s->bytes;
+    struct terms terms = terms_of(s);
+    double seconds = 0;
+    for (int k = 0; k < TERMS; k++) {
+        seconds += t->cost[k] * terms.of[k];
+    }
+    return seconds;
 }
 
 /* ---- building ---------------------------------------------------------------------------------
@@ -222,7 +220,7 @@ static bool usable(const struct wl_calibration_entry *e)
 
 static wl_status build_table(struct wl_arena *arena, const struct wl_calibration *c,
                              struct table *t, const struct wl_calibration_entry **mine,
-                             struct base_row *rows, struct wl_error *err)
+                             struct terms *rows, struct wl_error *err)
 {
     t->points = WL_ARRAY(arena, struct point, t->count);
     WL_TRY_PTR(t->points, err);
@@ -261,7 +259,7 @@ wl_status wl_kernel_model_build(struct wl_arena *arena, struct wl_calibration *c
     m->tables = WL_ARRAY(arena, struct table, c->entry_count);
     const struct wl_calibration_entry **mine =
         WL_ARRAY(arena, const struct wl_calibration_entry *, c->entry_count);
-    struct base_row *rows = WL_ARRAY(arena, struct base_row, c->entry_count);
+    struct terms *rows = WL_ARRAY(arena, struct terms, c->entry_count);
     WL_TRY_PTR(m->tables, err);
     WL_TRY_PTR((void *)mine, err);
     WL_TRY_PTR(rows, err);

@@ -163,6 +163,20 @@ static void block_sizes(const struct wl_product *x, const struct layout *l,
     out->passes = l->blocks_per_pass > 0 ? ceil(out->n / (l->block * l->blocks_per_pass)) : 0;
 }
 
+/*
+ * Bytes of the columns that a convolution on rows of pixels makes of its image before the product,
+ * or of the product's before it adds them up (image to columns: Chellapilla et al., 2006); depthwise
+ * and pointwise ones make none.
+ */
+static double column_bytes(const struct wl_product *x, double window, double element_bytes)
+{
+    double rows = (double)x->g * (double)x->m;
+    bool depthwise = x->n == 1 && x->g > 1;
+    return depthwise || window <= 1 ? 0
+                                    : rows * element_bytes *
+                                          (double)(x->window->transposed ? x->n : x->k);
+}
+
 static void product_sizes(const struct wl_product *x, const struct wl_subgraph *s,
                           const struct layout *l, bool blocked, struct wl_kernel_sizes *out)
 {
@@ -176,6 +190,8 @@ static void product_sizes(const struct wl_product *x, const struct wl_subgraph *
     }
     if (x->window != NULL && blocked) {
         block_sizes(x, l, out);
+    } else if (x->window != NULL) {
+        out->near_bytes = column_bytes(x, out->window, x->integer ? 1 : 4);
     }
     out->operands = s->input_count > 1 ? (double)s->input_count - 1 : 0;
     out->epilogue = epilogue(s, out->operands);
@@ -380,9 +396,11 @@ double wl_kernels_fed_bytes(const struct wl_graph *g, const struct wl_precision_
 /*
  * A recurrence: `groups` steps of all directions, each a product of the batch with the weights of
  * all gates on what comes in and on the state. The product on the state is the one of fewest rows;
- * what comes in may be multiplied for all steps at once.
+ * what comes in may be multiplied for all steps at once. Its weights are read again at every step:
+ * `width` is how often they fill a cache near the core.
  */
-static void recurrent_sizes(const struct wl_subgraph *s, struct wl_kernel_sizes *out)
+static void recurrent_sizes(const struct wl_graph *g, const struct wl_precision_policy *policy,
+                            const struct wl_subgraph *s, struct wl_kernel_sizes *out)
 {
     const struct wl_product *state = &s->products[0];
     for (int32_t i = 1; i < s->product_count; i++) {
@@ -392,6 +410,10 @@ static void recurrent_sizes(const struct wl_subgraph *s, struct wl_kernel_sizes 
     out->m = (double)state->m;
     out->n = (double)state->n;
     out->k = (double)s->macs / (double)s->repeat / (out->groups * out->m * out->n);
+    double bits = state->right != WL_NONE ? wl_policy_bits(policy, &g->tensors[state->right]) : 32;
+    double again = (double)state->n * (double)state->k * bits / 8;
+    out->near_bytes = again * (out->groups - 1);
+    out->width = fmax(1, again / WL_WARM_BYTES);
 }
 
 struct wl_kernel_sizes wl_kernels_sizes(const struct layout *l, const struct wl_subgraph *s,
@@ -403,7 +425,7 @@ struct wl_kernel_sizes wl_kernels_sizes(const struct layout *l, const struct wl_
         .groups = 1, .m = 1, .n = 1, .k = 1, .window = 1, .stride = 1, .width = 1};
     const struct wl_product *x = wl_kernels_product(s);
     if (x != NULL && s->kind == WL_OPK_RECURRENT) {
-        recurrent_sizes(s, &out);
+        recurrent_sizes(g, policy, s, &out);
     } else if (x != NULL) {
         product_sizes(x, s, l, blocked, &out);
     } else {
