@@ -52,9 +52,9 @@ int64_t wl_micro_pick(int32_t i, int32_t base, const int64_t *values, int32_t co
 /* One node; the tensor it makes. */
 const char *wl_micro_unary(struct wl_onnx *b, const char *op, const char *x);
 const char *wl_micro_binary(struct wl_onnx *b, const char *op, const char *x, const char *y);
-/* An image in blocks of channels, made cheaply: a convolution of four channels, which is no row. */
-const char *wl_micro_blocked_image(struct wl_onnx *b, int64_t batch, int64_t c, int64_t h,
-                                   int64_t w);
+/* An image in blocks of channels, made by a pointwise convolution of `from` channels, which is no
+   row: cheaply from four. */
+const char *wl_micro_blocked_image(struct wl_onnx *b, int64_t from, const int64_t dims[4]);
 /* A tensor that a kernel has just written. */
 const char *wl_micro_fresh(struct wl_onnx *b, const int64_t *dims, int32_t rank);
 void wl_micro_window_attrs(struct wl_onnx *b, struct wl_onnx_node *n, int64_t kh, int64_t kw,

@@ -77,12 +77,12 @@ static const char *conv(struct wl_onnx *b, const char *x, int64_t cin, int64_t c
     return wl_onnx_result(n);
 }
 
-const char *wl_micro_blocked_image(struct wl_onnx *b, int64_t batch, int64_t c, int64_t h,
-                                   int64_t w)
+const char *wl_micro_blocked_image(struct wl_onnx *b, int64_t from, const int64_t dims[4])
 {
-    const int64_t dims[] = {batch, 4, h, w};
+    const int64_t in[] = {dims[0], from, dims[2], dims[3]};
     wl_onnx_aid(b, true);
-    const char *y = conv(b, wl_onnx_input(b, WL_ONNX_FLOAT, dims, 4), 4, c, 1, 1, 1, 1, 1);
+    const char *x = wl_onnx_input(b, WL_ONNX_FLOAT, in, 4);
+    const char *y = conv(b, x, from, dims[1], 1, 1, 1, 1, 1);
     wl_onnx_aid(b, false);
     return y;
 }
@@ -107,7 +107,7 @@ const char *wl_micro_binary(struct wl_onnx *b, const char *op, const char *x, co
  * p: batch, height, width (of the input), channels in, out, groups, window h, w, stride, epilogue
  */
 enum { BATCH, HEIGHT, WIDTH, CIN, COUT, GROUPS, KH, KW, STRIDE, EPILOGUE };
-enum { PLAIN, RELU, RESIDUAL, SIGMOID, DILATED, RELU6 };
+enum { PLAIN, RELU, RESIDUAL, SIGMOID, DILATED, RELU6, HARD_SWISH };
 
 static double conv_macs(const int64_t *p)
 {
@@ -144,7 +144,8 @@ static const char *activation(struct wl_onnx *b, int64_t epilogue, const char *x
         const char *const in[8] = {x, wl_onnx_scalar(b, 0), wl_onnx_scalar(b, 6)};
         return wl_onnx_result(wl_onnx_add(b, "Clip", in));
     }
-    return wl_micro_unary(b, epilogue == SIGMOID ? "Sigmoid" : "Relu", x);
+    const char *op = epilogue == SIGMOID ? "Sigmoid" : epilogue == HARD_SWISH ? "HardSwish" : "Relu";
+    return wl_micro_unary(b, op, x);
 }
 
 static void emit_conv(struct wl_onnx *b, const char *op, const int64_t *p)
@@ -156,7 +157,8 @@ static void emit_conv(struct wl_onnx *b, const char *op, const int64_t *p)
                          p[KH], p[KW], p[STRIDE], dilation);
     if (p[EPILOGUE] == RESIDUAL) {
         int64_t h = (p[HEIGHT] - 1) / p[STRIDE] + 1, w = (p[WIDTH] - 1) / p[STRIDE] + 1;
-        y = wl_micro_binary(b, "Add", y, wl_micro_blocked_image(b, p[BATCH], p[COUT], h, w));
+        const int64_t other[] = {p[BATCH], p[COUT], h, w};
+        y = wl_micro_binary(b, "Add", y, wl_micro_blocked_image(b, 4, other));
     }
     wl_onnx_output(b, activation(b, p[EPILOGUE], y));
 }
@@ -210,7 +212,7 @@ static bool design_pointwise(int32_t i, int64_t *p)
     p[CIN] = channels(i, 3, 16, 2300, 8);
     p[COUT] = channels(i, 5, 8, 2300, 8);
     p[STRIDE] = PICK(i, 13, 1, 1, 1, 1, 1, 1, 2);
-    p[EPILOGUE] = PICK(i, 17, PLAIN, PLAIN, RELU, RELU, RESIDUAL, SIGMOID, RELU6);
+    p[EPILOGUE] = PICK(i, 17, PLAIN, PLAIN, RELU, RELU, RESIDUAL, SIGMOID, RELU6, HARD_SWISH);
     return conv_fits(i, p);
 }
 
@@ -223,7 +225,7 @@ static bool design_early(int32_t i, int64_t *p)
     p[WIDTH] = p[HEIGHT];
     p[CIN] = channels(i, 3, 16, 128, 8);
     p[COUT] = channels(i, 5, 16, 256, 8);
-    p[EPILOGUE] = PICK(i, 17, PLAIN, RELU, RELU6, RELU6, RESIDUAL, SIGMOID);
+    p[EPILOGUE] = PICK(i, 17, PLAIN, RELU, RELU6, RELU6, RESIDUAL, SIGMOID, HARD_SWISH);
     return conv_fits(i, p);
 }
 
@@ -233,7 +235,7 @@ static bool design_early_depthwise(int32_t i, int64_t *p)
     p[COUT] = p[GROUPS] = p[CIN];
     p[KH] = p[KW] = PICK(i, 7, 3, 3, 3, 5, 7);
     p[STRIDE] = PICK(i, 13, 1, 1, 2);
-    p[EPILOGUE] = PICK(i, 17, PLAIN, RELU, RELU6, RELU6);
+    p[EPILOGUE] = PICK(i, 17, PLAIN, RELU, RELU6, RELU6, HARD_SWISH);
     return fits && conv_fits(i, p);
 }
 
@@ -245,7 +247,7 @@ static bool design_early_first(int32_t i, int64_t *p)
     p[COUT] = channels(i, 5, 16, 96, 16);
     p[KH] = p[KW] = PICK(i, 7, 3, 3, 3, 5, 7);
     p[STRIDE] = PICK(i, 13, 1, 2, 2, 2, 4);
-    p[EPILOGUE] = PICK(i, 17, PLAIN, RELU, RELU6);
+    p[EPILOGUE] = PICK(i, 17, PLAIN, RELU, RELU6, HARD_SWISH);
     return conv_fits(i, p);
 }
 
@@ -256,7 +258,7 @@ static bool design_late(int32_t i, int64_t *p)
     p[BATCH] = 1;
     p[CIN] = channels(i, 3, 32, 1600, 8);
     p[COUT] = channels(i, 5, 16, 1600, 8);
-    p[EPILOGUE] = PICK(i, 17, PLAIN, PLAIN, RELU, RESIDUAL, SIGMOID, RELU6);
+    p[EPILOGUE] = PICK(i, 17, PLAIN, PLAIN, RELU, RESIDUAL, SIGMOID, RELU6, HARD_SWISH);
     return conv_macs(p) <= 6e7 && p[CIN] * p[COUT] <= 1500000;
 }
 
@@ -306,7 +308,7 @@ static bool design_depthwise(int32_t i, int64_t *p)
     p[COUT] = p[GROUPS] = p[CIN];
     p[KH] = p[KW] = PICK(i, 5, 3, 3, 3, 5, 5, 7);
     p[STRIDE] = PICK(i, 13, 1, 1, 2);
-    p[EPILOGUE] = PICK(i, 17, PLAIN, RELU, RELU6);
+    p[EPILOGUE] = PICK(i, 17, PLAIN, RELU, RELU6, HARD_SWISH);
     return conv_fits(i, p);
 }
 
@@ -697,30 +699,32 @@ static void emit_recurrent(struct wl_onnx *b, const char *op, const int64_t *p)
 
 /* clang-format off */
 const struct wl_micro_kind wl_micro_products[] = {
-    {"pointwise convolution",  50, 270, design_pointwise,  emit_conv,       conv_work,      NULL, 0},
-    {"convolution",            40, 236, design_window,     emit_conv,       conv_work,      NULL, 0},
-    {"depthwise convolution",  40, 200, design_depthwise,  emit_conv,       conv_work,      NULL, 0},
-    {"convolution of one pixel", 12, 60, design_pixel,     emit_conv,       conv_work,      NULL, 0},
+    {"pointwise convolution",  50, 240, design_pointwise,  emit_conv,       conv_work,      NULL, 0},
+    {"convolution",            40, 216, design_window,     emit_conv,       conv_work,      NULL, 0},
+    {"depthwise convolution",  40, 180, design_depthwise,  emit_conv,       conv_work,      NULL, 0},
+    {"convolution of one pixel", 12, 40, design_pixel,     emit_conv,       conv_work,      NULL, 0},
     {"first convolution",      12, 60, design_first,      emit_conv,       conv_work,      NULL, 0},
     {"pointwise, large images", 6, 36, design_early,      emit_conv,       conv_work,      NULL, 0},
     {"depthwise, large images", 6, 30, design_early_depthwise, emit_conv,  conv_work,      NULL, 0},
     {"first, large images",     4, 24, design_early_first, emit_conv,      conv_work,      NULL, 0},
-    {"pointwise, small network", 10, 64, design_late,     emit_conv,       late_work,      NULL, 1.2e7},
+    {"pointwise, small network", 6, 40, design_late,      emit_conv,       late_work,      NULL, 1.2e7},
+    {"pointwise, usual network", 4, 36, design_late,      emit_conv,       late_work,      NULL, 4e7},
     {"patch convolution",       8, 24, design_patch,      emit_conv,       conv_work,      NULL, 0},
     {"grouped convolution",    14, 70, design_grouped,    emit_conv,       conv_work,      NULL, 0},
-    {"unblocked convolution",  12, 80, design_unblocked,  emit_conv,       conv_work,      NULL, 0},
+    {"unblocked convolution",  12, 70, design_unblocked,  emit_conv,       conv_work,      NULL, 0},
     {"1-D convolution",         8, 60, design_line,       emit_line,       conv_work,      NULL, 0},
     {"3-D convolution",         6, 48, design_volume,     emit_volume,     volume_work,    NULL, 0},
     {"transposed convolution",  8, 60, design_transposed, emit_transposed, conv_work,      NULL, 0},
     {"product of a batch",      4, 18, design_batch,      emit_gemm,       product_work,   NULL, 0},
-    {"matrix product",         36, 165, design_gemm,       emit_gemm,       product_work,   NULL, 0},
+    {"matrix product",         36, 150, design_gemm,       emit_gemm,       product_work,   NULL, 0},
     {"few rows",               14, 70, design_gemv,       emit_gemm,       product_work,   NULL, 0},
     {"product per head",       20, 100, design_heads,      emit_heads,      product_work,   NULL, 0},
     {"product per head as sum", 4, 30, design_heads,      emit_einsum,     product_work,   "Einsum", 0},
     {"LSTM",                    4, 40, design_recurrent,  emit_recurrent,  recurrent_work, "LSTM", 0},
     {"GRU",                     4, 40, design_recurrent,  emit_recurrent,  recurrent_work, "GRU", 0},
     {"few rows, near weights", 6,  60, design_near,        emit_gemm,       product_work,   NULL, 1.2e6},
-    {"few rows, small network", 6, 40, design_classifier, emit_gemm,       product_work,   NULL, 1.2e7},
+    {"few rows, small network", 4, 24, design_classifier, emit_gemm,       product_work,   NULL, 1.2e7},
+    {"few rows, usual network", 3, 24, design_classifier, emit_gemm,       product_work,   NULL, 4e7},
     {"few rows, far weights",  6, 30, design_gemv,        emit_gemm,       product_work,   NULL, 3.5e8},
     {"rows, far weights",      4, 18, design_gemm,        emit_gemm,       product_work,   NULL, 3.5e8},
     {"decoding per head",     10, 50, design_decode,      emit_heads,      product_work,   NULL, 0},

@@ -252,7 +252,7 @@ struct wl_onnx_node *wl_onnx_add(struct wl_onnx *b, const char *op, const char *
     n->proto.output = out;
     n->proto.n_output = 1;
     n->proto.op_type = copy_text(b, op);
-    n->proto.name = wl_arena_printf(b->arena, "%s%s%d", b->prefix, op, b->serial++);
+    n->proto.name = name_new(b, op);
     push(b, &b->nodes, n);
     return n;
 }

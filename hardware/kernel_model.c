@@ -3,12 +3,12 @@
  * hardware/kernel_model.c: how long a kernel takes, from a calibration's entries. One table per
  * operation, precision and thread count. In each:
  *
- *   base      t0 = c + ops / R + edge ops / E + passes G M K / L + bytes / B + near bytes / N, ops =
- *             2 G M N K. The figures (fixed cost, rate, what results at the edges of images cost
- *             beyond, loads of inputs into registers, bandwidths) are those with the least sum of
- *             squared relative errors over the table's entries, none below zero: a least-squares
- *             roofline that adds up instead of taking the maximum (Hockney's t = t0 + n / r, with
- *             several kinds of n). A pass makes as many results as registers hold; one that makes
+ *   base      t0 = c + ops / R + edge ops / E + passes G M K / L + G M N / A + bytes / B +
+ *             near bytes / N, ops = 2 G M N K. The figures (fixed cost, rate, what results at the
+ *             edges of images cost beyond, loads of inputs into registers, a pass of its own over results,
+ *             bandwidths) are those with the least sum of squared relative errors over the table's
+ *             entries, none below zero: a least-squares roofline that adds up instead of taking the
+ *             maximum (Hockney's t = t0 + n / r, with several kinds of n). A pass makes as many results as registers hold; one that makes
  *             fewer loads its inputs for less, which is why multiples of it run best.
  *   residual  ln(time / t0) of a size is a weighted linear regression over the nearest entries,
  * sizes as log2 (locally weighted regression: Cleveland, 1979), slopes held small by a ridge, so
@@ -27,7 +27,7 @@
 #include "registry_priv.h"
 
 #define SIZES 10       /* groups, m, n, k, window, stride, width, operands, epilogue, coldness */
-#define TERMS 6        /* of the base */
+#define TERMS 7        /* of the base */
 #define NEAREST 12     /* entries that take part in one regression */
 #define RIDGE 0.35     /* weight of the prior that slopes are zero */
 #define SOFTENING 0.02 /* squared distance below which entries count alike */
@@ -84,7 +84,8 @@ static struct terms terms_of(const struct wl_kernel_sizes *s)
 {
     double ops = ops_of(s);
     return (struct terms){
-        {1, ops, s->edge * ops, s->passes * s->groups * s->m * s->k, s->bytes, s->near_bytes}};
+        {1, ops, s->edge * ops, s->passes * s->groups * s->m * s->k,
+         fmin(s->epilogue, 1) * s->groups * s->m * s->n, s->bytes, s->near_bytes}};
 }
 
 /* ---- base ------------------------------------------------------------------------------------ */
