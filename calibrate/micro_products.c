@@ -144,7 +144,9 @@ static const char *activation(struct wl_onnx *b, int64_t epilogue, const char *x
         const char *const in[8] = {x, wl_onnx_scalar(b, 0), wl_onnx_scalar(b, 6)};
         return wl_onnx_result(wl_onnx_add(b, "Clip", in));
     }
-    const char *op = epilogue == SIGMOID ? "Sigmoid" : epilogue == HARD_SWISH ? "HardSwish" : "Relu";
+    const char *op = epilogue == SIGMOID      ? "Sigmoid"
+                     : epilogue == HARD_SWISH ? "HardSwish"
+                                              : "Relu";
     return wl_micro_unary(b, op, x);
 }
 
@@ -251,7 +253,8 @@ static bool design_early_first(int32_t i, int64_t *p)
     return conv_fits(i, p);
 }
 
-/* Last layers of small networks: their weights stay in the last cache from inference to inference. */
+/* Last layers of small networks: their weights stay in the last cache from inference to inference.
+ */
 static bool design_late(int32_t i, int64_t *p)
 {
     image(i, p, 1, 15);

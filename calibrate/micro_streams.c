@@ -617,6 +617,7 @@ static bool design_tables(int32_t i, int64_t *p)
     p[D0] = PICK(i, 7, 1, 1, 8, 32, 128);
     p[D1] = PICK(i, 3, 4, 8, 8); /* as many inputs as a node here takes */
     p[D2] = PICK(i, 5, 16, 32, 64, 128);
+    p[D3] = 1;
     return true;
 }
 

@@ -14,7 +14,7 @@
 
 #define OPS_MAX 5e9
 #define OPS_QUICK_MAX 1.5e9
-#define BLOCK 16 /* channels */
+#define BLOCK 16           /* channels */
 #define BATCH_PIXELS 12544 /* more output pixels than 112 x 112 come from a batch */
 
 static double element_bytes(enum wl_precision p)

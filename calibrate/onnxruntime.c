@@ -28,9 +28,9 @@
 #define BALLAST_BELOW 4e6     /* of work: kernels that would all stay in a cache together */
 #define BALLAST_EVERY 3       /* of the files that hold such kernels */
 #define TRIES 8               /* of each design wanted: those too large are passed over */
-#define SPEED_MOST 1.25 /* a clock moves less: more is a disturbance */
-#define PLAINEST "neg"  /* stands for kernels that have no rows of their own */
-#define VIEWS_MIN 4     /* that say what profiling costs around them */
+#define SPEED_MOST 1.25       /* a clock moves less: more is a disturbance */
+#define PLAINEST "neg"        /* stands for kernels that have no rows of their own */
+#define VIEWS_MIN 4           /* that say what profiling costs around them */
 #define VIEWS_MAX 256
 
 struct cell {
@@ -54,7 +54,7 @@ struct run {
     const struct wl_runtime *runtime;
     struct wl_ort ort;
     struct wl_ort_bench files;
-    struct pace *paces; /* by thread count */
+    struct pace *paces;    /* by thread count */
     double profile_cost_s; /* per kernel of the file that runs */
 };
 

@@ -15,13 +15,14 @@
 #include "zoo.h"
 
 #define REFERENCE_SECONDS 0.02
-#define CHAIN 200   /* steps of the trivial chain */
-#define TRIVIAL 16  /* elements */
+#define CHAIN 200  /* steps of the trivial chain */
+#define TRIVIAL 16 /* elements */
 #define VIEW_LEAST_S 2e-8
 #define RUN_SECONDS 0.07
 #define RUNS_MIN 4
 
-/* ---- one file ---------------------------------------------------------------------------------- */
+/* ---- one file ----------------------------------------------------------------------------------
+ */
 
 wl_status wl_ort_write(struct wl_ort_bench *b, struct wl_onnx *onnx, struct wl_error *err)
 {
@@ -61,7 +62,8 @@ double wl_ort_without_profile(double time_s, double cost_s)
     return fmax(time_s - cost_s, time_s / 8);
 }
 
-/* ---- chains of trivial kernels ------------------------------------------------------------------ */
+/* ---- chains of trivial kernels ------------------------------------------------------------------
+ */
 
 /* The same elements again, by kernel `i` of several kinds: networks do not repeat one either. */
 static const char *trivial(struct wl_onnx *b, int32_t i, int64_t elements, const char *x)
@@ -157,10 +159,11 @@ wl_status wl_ort_measure_costs(struct wl_ort_bench *b, int32_t threads, struct w
     return WL_OK;
 }
 
-/* ---- what an inference costs beside its kernels ------------------------------------------------ */
+/* ---- what an inference costs beside its kernels ------------------------------------------------
+ */
 
-/* A class or two; an image; from 32 MB on, where the C library asks the system for memory every time
-   (M_MMAP_THRESHOLD of mallopt(3)); the caches of a decoder. */
+/* A class or two; an image; from 32 MB on, where the C library asks the system for memory every
+   time (M_MMAP_THRESHOLD of mallopt(3)); the caches of a decoder. */
 static const struct {
     int64_t elements;
     int32_t results;

@@ -294,7 +294,7 @@ struct wl_kernel_sizes {
                       read at each step over WL_WARM_BYTES */
     double
         operands; /* further activations that it reads: a residual, the other side of an addition */
-    double edge;     /* share of the output columns whose window reaches into the padding */
+    double edge;  /* share of the output columns whose window reaches into the padding */
     double passes;   /* walks over the inputs, each making as many results as registers hold; 0:
                         not known */
     double epilogue; /* operations on each result of a product beyond a bias, operands, a maximum */

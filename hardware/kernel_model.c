@@ -5,14 +5,14 @@
  *
  *   base      t0 = c + ops / R + edge ops / E + passes G M K / L + G M N / A + bytes / B +
  *             near bytes / N, ops = 2 G M N K. The figures (fixed cost, rate, what results at the
- *             edges of images cost beyond, loads of inputs into registers, a pass of its own over results,
- *             bandwidths) are those with the least sum of squared relative errors over the table's
+ *             edges of images cost beyond, loads of inputs into registers, a pass of its own over
+ * results, bandwidths) are those with the least sum of squared relative errors over the table's
  *             entries, none below zero: a least-squares roofline that adds up instead of taking the
- *             maximum (Hockney's t = t0 + n / r, with several kinds of n). A pass makes as many results as registers hold; one that makes
- *             fewer loads its inputs for less, which is why multiples of it run best.
- *   residual  ln(time / t0) of a size is a weighted linear regression over the nearest entries,
- * sizes as log2 (locally weighted regression: Cleveland, 1979), slopes held small by a ridge, so
- *             that it falls back to a weighted mean where entries are few.
+ *             maximum (Hockney's t = t0 + n / r, with several kinds of n). A pass makes as many
+ * results as registers hold; one that makes fewer loads its inputs for less, which is why multiples
+ * of it run best. residual  ln(time / t0) of a size is a weighted linear regression over the
+ * nearest entries, sizes as log2 (locally weighted regression: Cleveland, 1979), slopes held small
+ * by a ridge, so that it falls back to a weighted mean where entries are few.
  *
  * Coldness is the share of bytes that come from far x log2 of the bytes touched since they were
  * last used: whether a cache still holds them.
@@ -83,9 +83,9 @@ struct terms {
 static struct terms terms_of(const struct wl_kernel_sizes *s)
 {
     double ops = ops_of(s);
-    return (struct terms){
-        {1, ops, s->edge * ops, s->passes * s->groups * s->m * s->k,
-         fmin(s->epilogue, 1) * s->groups * s->m * s->n, s->bytes, s->near_bytes}};
+    return (struct terms){{1, ops, s->edge * ops, s->passes * s->groups * s->m * s->k,
+                           fmin(s->epilogue, 1) * s->groups * s->m * s->n, s->bytes,
+                           s->near_bytes}};
 }
 
 /* ---- base ------------------------------------------------------------------------------------ */

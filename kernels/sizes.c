@@ -165,16 +165,16 @@ static void block_sizes(const struct wl_product *x, const struct layout *l,
 
 /*
  * Bytes of the columns that a convolution on rows of pixels makes of its image before the product,
- * or of the product's before it adds them up (image to columns: Chellapilla et al., 2006); depthwise
- * and pointwise ones make none.
+ * or of the product's before it adds them up (image to columns: Chellapilla et al., 2006);
+ * depthwise and pointwise ones make none.
  */
 static double column_bytes(const struct wl_product *x, double window, double element_bytes)
 {
     double rows = (double)x->g * (double)x->m;
     bool depthwise = x->n == 1 && x->g > 1;
-    return depthwise || window <= 1 ? 0
-                                    : rows * element_bytes *
-                                          (double)(x->window->transposed ? x->n : x->k);
+    return depthwise || window <= 1
+               ? 0
+               : rows * element_bytes * (double)(x->window->transposed ? x->n : x->k);
 }
 
 static void product_sizes(const struct wl_product *x, const struct wl_subgraph *s,

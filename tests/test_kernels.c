@@ -52,7 +52,8 @@ static void describe_as(struct fixture *f, const struct wl_runtime *rt)
 /* As ONNX Runtime executes it. */
 static void describe(struct fixture *f)
 {
-    const struct wl_runtime rt = {.name = "unit", .fusion = "onnxruntime", .channel_block = 16, .blocks_per_pass = 2};
+    const struct wl_runtime rt = {
+        .name = "unit", .fusion = "onnxruntime", .channel_block = 16, .blocks_per_pass = 2};
     describe_as(f, &rt);
 }
 
@@ -105,7 +106,8 @@ static void test_chain(void **state)
     assert_true(first->sizes.window == 9 && first->sizes.width == 8 && first->sizes.stride == 1);
     assert_true(first->reorder_in_bytes == 0 && first->reorder_out_bytes == 0);
     const struct wl_kernel *second = named(&f, "conv_pointwise_blocked");
-    /* 24 channels are computed as 32 and 40 as 48: two blocks in the first walk, one in the second */
+    /* 24 channels are computed as 32 and 40 as 48: two blocks in the first walk, one in the second
+     */
     assert_true(second->sizes.n == 48 && second->sizes.k == 32 && second->sizes.window == 1);
     assert_true(second->sizes.passes == 2 && second->sizes.edge == 0);
     assert_true(first->sizes.passes == 1 && first->sizes.near_bytes == 0);
@@ -425,15 +427,16 @@ static void test_edge(void **state)
 {
     (void)state;
     assert_true(wl_kernels_edge(8, 8, 3, 1) == 2.0 / 8);
-    assert_true(wl_kernels_edge(8, 6, 3, 1) == 0);         /* no padding */
-    assert_true(wl_kernels_edge(8, 8, 7, 1) == 6.0 / 8);   /* three at either end */
-    assert_true(wl_kernels_edge(9, 5, 3, 2) == 2.0 / 5);   /* taps -1 0 1 ... 7 8 9 */
-    assert_true(wl_kernels_edge(8, 4, 3, 2) == 1.0 / 4);   /* one row of padding, at the end */
-    assert_true(wl_kernels_edge(4, 4, 9, 1) == 1);         /* all of them */
-    assert_true(wl_kernels_edge(0, 0, 3, 1) == 0);         /* not known */
+    assert_true(wl_kernels_edge(8, 6, 3, 1) == 0);       /* no padding */
+    assert_true(wl_kernels_edge(8, 8, 7, 1) == 6.0 / 8); /* three at either end */
+    assert_true(wl_kernels_edge(9, 5, 3, 2) == 2.0 / 5); /* taps -1 0 1 ... 7 8 9 */
+    assert_true(wl_kernels_edge(8, 4, 3, 2) == 1.0 / 4); /* one row of padding, at the end */
+    assert_true(wl_kernels_edge(4, 4, 9, 1) == 1);       /* all of them */
+    assert_true(wl_kernels_edge(0, 0, 3, 1) == 0);       /* not known */
 }
 
-/* On rows of pixels a 3 x 3 convolution makes columns: 64 pixels of 18 channels x 9 taps, floats. */
+/* On rows of pixels a 3 x 3 convolution makes columns: 64 pixels of 18 channels x 9 taps, floats.
+ */
 static void test_columns(void **state)
 {
     (void)state;
