@@ -23,12 +23,6 @@
 #include "onnxruntime.h"
 #include "zoo.h"
 
-#define PACK_WORK 2.5e8 /* of one file, in the unit of wl_micro_kind.work: tens of milliseconds */
-#define PACK_CELLS 40
-#define BALLAST_MOST 16000000 /* elements, read and written once per inference: 128 MB */
-#define BALLAST_BELOW 4e6     /* of work: kernels that would all stay in a cache together */
-#define BALLAST_EVERY 3       /* of the files that hold such kernels */
-#define TRIES 8               /* of each design wanted: those too large are passed over */
 #define REFERENCE_SECONDS 0.02
 #define SPEED_MOST 1.25 /* a clock moves less: more is a disturbance */
 #define CHAIN 200       /* steps of the trivial chain */
@@ -39,12 +33,6 @@
 #define VIEW_LEAST_S 2e-8
 #define RUN_SECONDS 0.07
 #define RUNS_MIN 4
-
-struct cell {
-    const struct wl_micro_kind *kind;
-    int64_t p[WL_MICRO_SIZES];
-    double work;
-};
 
 struct run {
     struct wl_bench *bench;
@@ -503,118 +491,30 @@ static void settle_speed(struct run *r, int32_t threads)
     }
 }
 
-/* ---- the grid -------------------------------------------------------------------------------- */
-
-/* Those of one size of file together, small first. */
-static int by_work(const void *a, const void *b)
-{
-    const struct cell *p = a, *q = b;
-    double x = p->kind->pack != q->kind->pack ? p->kind->pack : p->work;
-    double y = p->kind->pack != q->kind->pack ? q->kind->pack : q->work;
-    return (x > y) - (x < y);
-}
-
-static wl_status design(struct wl_bench *b, struct cell **out, int32_t *count, struct wl_error *err)
-{
-    int32_t capacity = 0;
-    const struct wl_micro_kind *k = NULL;
-    for (int32_t i = 0; (k = wl_micro_kind_at(i)) != NULL; i++) {
-        capacity += b->options.quick ? k->quick : k->full;
-    }
-    *out = WL_ARRAY(&b->arena, struct cell, capacity);
-    WL_TRY_PTR(*out, err);
-    *count = 0;
-    for (int32_t i = 0; (k = wl_micro_kind_at(i)) != NULL; i++) {
-        int32_t wanted = b->options.quick ? k->quick : k->full;
-        int32_t end = *count + wanted;
-        for (int32_t d = 0; d < TRIES * wanted && *count < end; d++) {
-            struct cell *c = &(*out)[*count];
-            *c = (struct cell){.kind = k};
-            if (k->design(d, c->p)) {
-                c->work = k->work(c->p);
-                (*count)++;
-            }
-        }
-    }
-    qsort(*out, (size_t)*count, sizeof(**out), by_work);
-    return WL_OK;
-}
-
-/* Cells from `first` on that fit into one file. */
-static int32_t pack(const struct cell *cells, int32_t first, int32_t count)
-{
-    double work = 0, most = cells[first].kind->pack > 0 ? cells[first].kind->pack : PACK_WORK;
-    int32_t n = 0;
-    while (first + n < count && n < PACK_CELLS &&
-           cells[first + n].kind->pack == cells[first].kind->pack &&
-           (n == 0 || work + cells[first + n].work < most)) {
-        work += cells[first + n].work;
-        n++;
-    }
-    return n;
-}
-
-/* One file: its cells, in which order, and whether much memory is touched beside them. */
-struct file {
-    const struct cell *cells;
-    int32_t first, end;
-    bool backwards;
-    int64_t ballast; /* elements; 0: none */
-};
-
-/*
- * What a network of some size does to the weights of its small kernels, such as those that weigh
- * channels: between two inferences they leave the caches.
- */
-static void emit_ballast(struct wl_onnx *b, int64_t elements)
-{
-    if (elements > 0) {
-        wl_onnx_prefix(b, "ballast_");
-        wl_onnx_output(b, wl_micro_fresh(b, &elements, 1));
-    }
-}
-
-/* The cells of a file from the first to the last, or the other way round. */
-static wl_status emit_cells(struct run *r, const struct file *f, bool backwards,
-                            struct wl_onnx **out, struct wl_error *err)
-{
-    struct wl_onnx *b = wl_onnx_new(&r->scratch);
-    WL_TRY_PTR(b, err);
-    wl_onnx_peek(b);
-    emit_ballast(b, backwards ? f->ballast : 0);
-    for (int32_t i = 0; i < f->end - f->first; i++) {
-        int32_t at = backwards ? f->end - 1 - i : f->first + i;
-        const char *prefix = wl_arena_printf(&r->scratch, "c%d_", at);
-        WL_TRY_PTR(prefix, err);
-        wl_onnx_prefix(b, prefix);
-        f->cells[at].kind->emit(b, f->cells[at].kind->op, f->cells[at].p);
-    }
-    emit_ballast(b, backwards ? 0 : f->ballast);
-    *out = b;
-    return WL_OK;
-}
+/* ---- the files of the grid -------------------------------------------------------------------- */
 
 /*
  * ONNX Runtime executes chains that do not depend on each other in the reverse order of the file
  * (its profiles show it). So the file that it gets is the reverse of the one that wattline reads:
  * both then see the same order, and agree on which kernel meets memory first.
  */
-static wl_status write_cells(struct run *r, const struct file *f, struct wl_error *err)
+static wl_status write_cells(struct run *r, const struct wl_micro_grid *grid, int32_t file,
+                             struct wl_error *err)
 {
     struct wl_onnx *b;
-    WL_TRY(emit_cells(r, f, !f->backwards, &b, err));
+    WL_TRY(wl_micro_grid_emit(grid, file, true, &r->scratch, &b, err));
     WL_TRY(write_files(r, b, err));
-    WL_TRY(emit_cells(r, f, f->backwards, &b, err));
+    WL_TRY(wl_micro_grid_emit(grid, file, false, &r->scratch, &b, err));
     return wl_onnx_write(b, r->graph_path, err);
 }
 
-static wl_status run_file(struct run *r, const struct file *f, int32_t threads,
-                          struct wl_error *err)
+static wl_status run_file(struct run *r, const struct wl_micro_grid *grid, int32_t file,
+                          int32_t threads, struct wl_error *err)
 {
     struct analysed a;
     struct wl_ort_result result;
     wl_arena_reset(&r->scratch, (struct wl_arena_mark){0});
-    WL_TRY(write_cells(r, f, err));
+    WL_TRY(write_cells(r, grid, file, err));
     WL_TRY(analyse(r, &a, err));
     wl_status status = WL_OK;
     if (!all_known(r, &a, threads)) {
@@ -625,22 +525,6 @@ static wl_status run_file(struct run *r, const struct file *f, int32_t threads,
     }
     wl_model_done(&a.model);
     return status;
-}
-
-/*
- * Cells are in order of work: the last is the largest. Ballast of three sizes in turn: small
- * networks, usual ones, those larger than a last cache.
- */
-static struct file file_at(const struct cell *cells, const int32_t *starts, int32_t i)
-{
-    const struct cell *last = &cells[starts[i + 1] - 1];
-    bool small = last->kind->pack == 0 && last->work < BALLAST_BELOW;
-    int64_t ballast = BALLAST_MOST >> (2 * (i / BALLAST_EVERY % 3));
-    return (struct file){.cells = cells,
-                         .first = starts[i],
-                         .end = starts[i + 1],
-                         .backwards = i % 2 != 0,
-                         .ballast = small && i % BALLAST_EVERY == 0 ? ballast : 0};
 }
 
 static int32_t common_divisor(int32_t a, int32_t b)
@@ -667,25 +551,24 @@ int32_t wl_ort_stride(int32_t count)
  * The files one after the other, in an order that has nothing to do with size: what the machine
  * does meanwhile must not look like an effect of size.
  */
-static wl_status run_files(struct run *r, const struct cell *cells, const int32_t *starts,
-                           int32_t files, int32_t t, struct wl_error *err)
+static wl_status run_files(struct run *r, const struct wl_micro_grid *grid, int32_t t,
+                           struct wl_error *err)
 {
     const struct wl_bench_options *o = &r->bench->options;
-    int32_t threads = o->threads[t], step = wl_ort_stride(files);
+    int32_t threads = o->threads[t], files = grid->files, step = wl_ort_stride(files);
     char what[64];
     (void)snprintf(what, sizeof(what), "%d %s", threads, threads == 1 ? "thread" : "threads");
     for (int32_t i = 0; i < files; i++) {
         int32_t f = (int32_t)(((int64_t)i * step) % files);
         wl_bench_progress(r->bench, (t + (double)i / files) / o->thread_count, what);
         WL_TRY(note_speed(r, threads, err));
-        struct file file = file_at(cells, starts, f);
-        WL_TRY(run_file(r, &file, threads, err));
+        WL_TRY(run_file(r, grid, f, threads, err));
     }
     return WL_OK;
 }
 
-static wl_status run_threads(struct run *r, const struct cell *cells, const int32_t *starts,
-                             int32_t files, int32_t t, struct wl_error *err)
+static wl_status run_threads(struct run *r, const struct wl_micro_grid *grid, int32_t t,
+                             struct wl_error *err)
 {
     int32_t threads = r->bench->options.threads[t];
     r->reference_count = 0;
@@ -693,26 +576,20 @@ static wl_status run_threads(struct run *r, const struct cell *cells, const int3
     WL_TRY(measure_costs(r, threads, &r->costs, err));
     WL_TRY(add_view(r, threads, err));
     WL_TRY(measure_call(r, threads, err));
-    WL_TRY(run_files(r, cells, starts, files, t, err));
+    WL_TRY(run_files(r, grid, t, err));
     settle_speed(r, threads);
     return WL_OK;
 }
 
 static wl_status run_all(struct run *r, struct wl_error *err)
 {
-    struct cell *cells = NULL;
-    int32_t count = 0, files = 0;
-    WL_TRY(design(r->bench, &cells, &count, err));
-    int32_t *starts = WL_ARRAY(&r->bench->arena, int32_t, count + 1);
-    r->reference_s = WL_ARRAY(&r->bench->arena, double, count + 1);
-    WL_TRY_PTR(starts, err);
+    struct wl_micro_grid grid;
+    struct wl_arena *arena = &r->bench->arena;
+    WL_TRY(wl_micro_grid_make(arena, r->bench->options.quick, &grid, err));
+    r->reference_s = WL_ARRAY(arena, double, grid.files + 1);
     WL_TRY_PTR(r->reference_s, err);
-    for (int32_t first = 0; first < count; first += pack(cells, first, count)) {
-        starts[files++] = first;
-    }
-    starts[files] = count;
     for (int32_t t = 0; t < r->bench->options.thread_count; t++) {
-        WL_TRY(run_threads(r, cells, starts, files, t, err));
+        WL_TRY(run_threads(r, &grid, t, err));
     }
     return WL_OK;
 }
