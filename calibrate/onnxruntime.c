@@ -22,22 +22,10 @@
 #include "micro.h"
 #include "onnxruntime.h"
 
-#define PACK_WORK 2.5e8 /* of one file, in the unit of wl_micro_kind.work: tens of milliseconds */
-#define PACK_CELLS 40
-#define BALLAST_MOST 16000000 /* elements, read and written once per inference: 128 MB */
-#define BALLAST_BELOW 4e6     /* of work: kernels that would all stay in a cache together */
-#define BALLAST_EVERY 3       /* of the files that hold such kernels */
-#define TRIES 8               /* of each design wanted: those too large are passed over */
-#define SPEED_MOST 1.25       /* a clock moves less: more is a disturbance */
-#define PLAINEST "neg"        /* stands for kernels that have no rows of their own */
-#define VIEWS_MIN 4           /* that say what profiling costs around them */
+#define SPEED_MOST 1.25 /* a clock moves less: more is a disturbance */
+#define PLAINEST "neg"  /* stands for kernels that have no rows of their own */
+#define VIEWS_MIN 4     /* that say what profiling costs around them */
 #define VIEWS_MAX 256
-
-struct cell {
-    const struct wl_micro_kind *kind;
-    int64_t p[WL_MICRO_SIZES];
-    double work;
-};
 
 /* What is known of one thread count. */
 struct pace {
@@ -352,116 +340,28 @@ static void settle_speed(struct run *r, const struct pace *p)
 
 /* ---- the grid -------------------------------------------------------------------------------- */
 
-/* Those of one size of file together, small first. */
-static int by_work(const void *a, const void *b)
-{
-    const struct cell *p = a, *q = b;
-    double x = p->kind->pack != q->kind->pack ? p->kind->pack : p->work;
-    double y = p->kind->pack != q->kind->pack ? q->kind->pack : q->work;
-    return (x > y) - (x < y);
-}
-
-static wl_status design(struct wl_bench *b, struct cell **out, int32_t *count, struct wl_error *err)
-{
-    int32_t capacity = 0;
-    const struct wl_micro_kind *k = NULL;
-    for (int32_t i = 0; (k = wl_micro_kind_at(i)) != NULL; i++) {
-        capacity += b->options.quick ? k->quick : k->full;
-    }
-    *out = WL_ARRAY(&b->arena, struct cell, capacity);
-    WL_TRY_PTR(*out, err);
-    *count = 0;
-    for (int32_t i = 0; (k = wl_micro_kind_at(i)) != NULL; i++) {
-        int32_t wanted = b->options.quick ? k->quick : k->full;
-        int32_t end = *count + wanted;
-        for (int32_t d = 0; d < TRIES * wanted && *count < end; d++) {
-            struct cell *c = &(*out)[*count];
-            *c = (struct cell){.kind = k};
-            if (k->design(d, c->p)) {
-                c->work = k->work(c->p);
-                (*count)++;
-            }
-        }
-    }
-    qsort(*out, (size_t)*count, sizeof(**out), by_work);
-    return WL_OK;
-}
-
-/* Cells from `first` on that fit into one file. */
-static int32_t pack(const struct cell *cells, int32_t first, int32_t count)
-{
-    double work = 0, most = cells[first].kind->pack > 0 ? cells[first].kind->pack : PACK_WORK;
-    int32_t n = 0;
-    while (first + n < count && n < PACK_CELLS &&
-           cells[first + n].kind->pack == cells[first].kind->pack &&
-           (n == 0 || work + cells[first + n].work < most)) {
-        work += cells[first + n].work;
-        n++;
-    }
-    return n;
-}
-
-/* One file: its cells, in which order, and whether much memory is touched beside them. */
-struct file {
-    const struct cell *cells;
-    int32_t first, end;
-    bool backwards;
-    int64_t ballast; /* elements; 0: none */
-};
-
-/*
- * What a network of some size does to the weights of its small kernels, such as those that weigh
- * channels: between two inferences they leave the caches.
- */
-static void emit_ballast(struct wl_onnx *b, int64_t elements)
-{
-    if (elements > 0) {
-        wl_onnx_prefix(b, "ballast_");
-        wl_onnx_output(b, wl_micro_fresh(b, &elements, 1));
-    }
-}
-
-/* The cells of a file from the first to the last, or the other way round. */
-static wl_status emit_cells(struct run *r, const struct file *f, bool backwards,
-                            struct wl_onnx **out, struct wl_error *err)
-{
-    struct wl_onnx *b = wl_onnx_new(&r->files.scratch);
-    WL_TRY_PTR(b, err);
-    wl_onnx_peek(b);
-    emit_ballast(b, backwards ? f->ballast : 0);
-    for (int32_t i = 0; i < f->end - f->first; i++) {
-        int32_t at = backwards ? f->end - 1 - i : f->first + i;
-        const char *prefix = wl_arena_printf(&r->files.scratch, "c%d_", at);
-        WL_TRY_PTR(prefix, err);
-        wl_onnx_prefix(b, prefix);
-        f->cells[at].kind->emit(b, f->cells[at].kind->op, f->cells[at].p);
-    }
-    emit_ballast(b, backwards ? 0 : f->ballast);
-    *out = b;
-    return WL_OK;
-}
-
 /*
  * ONNX Runtime executes chains that do not depend on each other in the reverse order of the file
  * (its profiles show it). So the file that it gets is the reverse of the one that wattline reads:
  * both then see the same order, and agree on which kernel meets memory first.
  */
-static wl_status write_cells(struct run *r, const struct file *f, struct wl_error *err)
+static wl_status write_cells(struct run *r, const struct wl_micro_grid *g, int32_t file,
+                             struct wl_error *err)
 {
     struct wl_onnx *b;
-    WL_TRY(emit_cells(r, f, !f->backwards, &b, err));
+    WL_TRY(wl_micro_grid_emit(g, file, true, &r->files.scratch, &b, err));
     WL_TRY(wl_ort_write(&r->files, b, err));
-    WL_TRY(emit_cells(r, f, f->backwards, &b, err));
+    WL_TRY(wl_micro_grid_emit(g, file, false, &r->files.scratch, &b, err));
     return wl_onnx_write(b, r->files.graph_path, err);
 }
 
-static wl_status run_file(struct run *r, const struct file *f, const struct pace *p,
-                          struct wl_error *err)
+static wl_status run_file(struct run *r, const struct wl_micro_grid *g, int32_t file,
+                          const struct pace *p, struct wl_error *err)
 {
     struct analysed a;
     struct wl_ort_result result;
     wl_arena_reset(&r->files.scratch, (struct wl_arena_mark){0});
-    WL_TRY(write_cells(r, f, err));
+    WL_TRY(write_cells(r, g, file, err));
     WL_TRY(analyse(r, &a, err));
     wl_status status = WL_OK;
     if (!all_known(r, &a, p->threads)) {
@@ -472,22 +372,6 @@ static wl_status run_file(struct run *r, const struct file *f, const struct pace
     }
     wl_model_done(&a.model);
     return status;
-}
-
-/*
- * Cells are in order of work: the last is the largest. Ballast of three sizes in turn: small
- * networks, usual ones, those larger than a last cache.
- */
-static struct file file_at(const struct cell *cells, const int32_t *starts, int32_t i)
-{
-    const struct cell *last = &cells[starts[i + 1] - 1];
-    bool small = last->kind->pack == 0 && last->work < BALLAST_BELOW;
-    int64_t ballast = BALLAST_MOST >> (2 * (i / BALLAST_EVERY % 3));
-    return (struct file){.cells = cells,
-                         .first = starts[i],
-                         .end = starts[i + 1],
-                         .backwards = i % 2 != 0,
-                         .ballast = small && i % BALLAST_EVERY == 0 ? ballast : 0};
 }
 
 static int32_t common_divisor(int32_t a, int32_t b)
@@ -515,20 +399,19 @@ int32_t wl_ort_stride(int32_t count)
  * does meanwhile must not look like an effect of size. Each at all thread counts at once: nor like
  * one of threads.
  */
-static wl_status run_files(struct run *r, const struct cell *cells, const int32_t *starts,
-                           int32_t files, struct wl_error *err)
+static wl_status run_files(struct run *r, const struct wl_micro_grid *g, struct wl_error *err)
 {
-    int32_t step = wl_ort_stride(files), paces = r->bench->options.thread_count;
-    for (int32_t i = 0; i < files; i++) {
-        struct file file = file_at(cells, starts, (int32_t)(((int64_t)i * step) % files));
+    int32_t step = wl_ort_stride(g->files), paces = r->bench->options.thread_count;
+    for (int32_t i = 0; i < g->files; i++) {
+        int32_t file = (int32_t)(((int64_t)i * step) % g->files);
         for (int32_t t = 0; t < paces; t++) {
             char what[64];
             struct pace *p = &r->paces[t];
             (void)snprintf(what, sizeof(what), "%d %s", p->threads,
                            p->threads == 1 ? "thread" : "threads");
-            wl_bench_progress(r->bench, (i + (double)t / paces) / files, what);
+            wl_bench_progress(r->bench, (i + (double)t / paces) / g->files, what);
             WL_TRY(note_speed(r, p, err));
-            WL_TRY(run_file(r, &file, p, err));
+            WL_TRY(run_file(r, g, file, p, err));
         }
     }
     return WL_OK;
@@ -550,17 +433,10 @@ static wl_status start_paces(struct run *r, int32_t files, struct wl_error *err)
 
 static wl_status run_all(struct run *r, struct wl_error *err)
 {
-    struct cell *cells = NULL;
-    int32_t count = 0, files = 0;
-    WL_TRY(design(r->bench, &cells, &count, err));
-    int32_t *starts = WL_ARRAY(&r->bench->arena, int32_t, count + 1);
-    WL_TRY_PTR(starts, err);
-    for (int32_t first = 0; first < count; first += pack(cells, first, count)) {
-        starts[files++] = first;
-    }
-    starts[files] = count;
-    WL_TRY(start_paces(r, files, err));
-    WL_TRY(run_files(r, cells, starts, files, err));
+    struct wl_micro_grid grid;
+    WL_TRY(wl_micro_grid_make(&r->bench->arena, r->bench->options.quick, &grid, err));
+    WL_TRY(start_paces(r, grid.files, err));
+    WL_TRY(run_files(r, &grid, err));
     for (int32_t t = 0; t < r->bench->options.thread_count; t++) {
         settle_speed(r, &r->paces[t]);
     }

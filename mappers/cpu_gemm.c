@@ -299,7 +299,7 @@ static double efficiency_of(const struct wl_map_ctx *c, const struct cpu_shape *
     }
     return matrix && c->matrix_efficiency > 0
                ? c->matrix_efficiency
-               : wl_map_gemm_efficiency(c, plan->precision, sh->window);
+               : wl_map_gemm_efficiency(c, plan->precision, sh->patches ? NULL : sh->window);
 }
 
 static double plan_seconds(const struct wl_map_ctx *c, const struct cpu_shape *sh,
@@ -349,6 +349,7 @@ static struct cpu_shape direct_shape(const struct wl_map_ctx *c, const struct wl
     sh.left_bytes = wl_map_tensor_bytes(c, s, p->left);
     sh.right_bytes = wl_map_tensor_bytes(c, s, p->right);
     sh.window = p->window;
+    sh.patches = wl_map_kernel_of(c, s)->patch_cycles > 0;
     sh.depthwise = p->window != NULL && p->window->groups > 1 && p->n == 1;
     if (sh.depthwise) {
         sh.algorithm = "depthwise";
@@ -452,6 +453,7 @@ void cpu_plan_product(const struct wl_map_ctx *c, const struct wl_subgraph *s,
     bool found = false;
     struct wl_plan_key key = {.left_bytes = shape->left_bytes,
                               .right_bytes = shape->right_bytes,
+                              .beside = {shape->patches ? 1 : 0},
                               .precision = (int32_t)precision,
                               .units = units};
     struct cached *cached = wl_map_plan_slot(c, &run->product, &key, &found);
@@ -463,6 +465,11 @@ void cpu_plan_product(const struct wl_map_ctx *c, const struct wl_subgraph *s,
     *plan = cached->plan;
     shape->times = run->times;
     shape->steps = run->steps;
+    double share = wl_map_kernel_of(c, s)->depth_share;
+    if (share > 0 && run->product.window != NULL) {
+        plan->total_cycles *= share;
+        plan->busy_cycles *= share;
+    }
     plan->tiling.tiles = plan->tiles * run->times;
 }
 

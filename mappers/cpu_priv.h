@@ -18,6 +18,7 @@ struct cpu_shape {
     double filter_growth; /* bytes of the transformed filters beyond the stored ones, over those */
     const char *algorithm;
     const struct wl_window *window;
+    bool patches; /* a convolution as a plain product of its patches */
 };
 
 /* How it is blocked; cycles in the clock of `pipe`, one execution. */

@@ -192,7 +192,8 @@ wl_status wl_measured_apply(const struct wl_calibration *cal, struct wl_mappings
     for (int32_t i = 0; i < m->count; i++) {
         replaced += apply_one(&o, i, &kernels.items[i]) ? 1 : 0;
     }
-    if (m->count > 0) {
+    /* Where the first subgraph follows the specification, so does the call. */
+    if (m->count > 0 && m->items[0].measured_s > 0) {
         m->items[0].serial_s += call_s(&o);
     }
     *covered = m->count > 0 ? (double)replaced / m->count : 0;
