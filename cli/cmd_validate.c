@@ -465,6 +465,48 @@ static wl_status report(struct validate *s, struct wl_error *err)
     return status;
 }
 
+/* Up to three values in order: the middle one, the mean of two. */
+static double middle_of(double *values, int32_t count)
+{
+    qsort(values, (size_t)count, sizeof(*values), wl_compare_doubles);
+    return count == 2 ? (values[0] + values[1]) / 2 : values[count / 2];
+}
+
+static struct wl_validate_point *next_at(struct wl_validation *v, int32_t from, int32_t threads)
+{
+    for (int32_t i = from; i < v->point_count; i++) {
+        if (v->points[i].threads == threads && v->points[i].speed > 0) {
+            return &v->points[i];
+        }
+    }
+    return NULL;
+}
+
+/*
+ * A reference takes some milliseconds, in which others may have the machine: a point's speed is the
+ * middle one of its own and those measured before and after it at its thread count.
+ */
+static void steady_speeds(struct wl_validation *v, int32_t threads)
+{
+    double before = 0;
+    struct wl_validate_point *p = next_at(v, 0, threads);
+    while (p != NULL) {
+        struct wl_validate_point *next = next_at(v, (int32_t)(p - v->points) + 1, threads);
+        double near[3], own = p->speed;
+        int32_t count = 0;
+        near[count++] = own;
+        if (before > 0) {
+            near[count++] = before;
+        }
+        if (next != NULL) {
+            near[count++] = next->speed;
+        }
+        p->speed = middle_of(near, count);
+        before = own;
+        p = next;
+    }
+}
+
 static wl_status validate(struct validate *s, char **models, int32_t count, struct wl_error *err)
 {
     WL_TRY(prepare(s, err));
@@ -473,6 +515,9 @@ static wl_status validate(struct validate *s, char **models, int32_t count, stru
                        "is of one model at one batch and thread count; give one of each");
     }
     WL_TRY(s->import != NULL ? one_import(s, models[0], err) : run_models(s, models, count, err));
+    for (int32_t t = 0; t < s->thread_count; t++) {
+        steady_speeds(&s->v, (int32_t)s->threads[t]);
+    }
     if (!s->a.quiet && isatty(STDERR_FILENO) != 0) {
         (void)fprintf(stderr, "\r%78s\r", "");
     }
