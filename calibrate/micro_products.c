@@ -315,6 +315,37 @@ static bool design_depthwise(int32_t i, int64_t *p)
     return conv_fits(i, p);
 }
 
+/*
+ * Layers of one image, in files that touch as little as a small network does from one inference to
+ * the next.
+ */
+static bool one_image(int32_t i, int64_t *p)
+{
+    p[BATCH] = 1;
+    return conv_fits(i, p) && conv_macs(p) <= 1.5e8 &&
+           4 * p[HEIGHT] * p[WIDTH] * (p[CIN] + p[COUT] / (p[STRIDE] * p[STRIDE])) <= 12000000;
+}
+
+static bool design_one_first(int32_t i, int64_t *p)
+{
+    return design_first(i, p) && one_image(i, p);
+}
+
+static bool design_one_window(int32_t i, int64_t *p)
+{
+    return design_window(i, p) && one_image(i, p);
+}
+
+static bool design_one_depthwise(int32_t i, int64_t *p)
+{
+    return design_depthwise(i, p) && one_image(i, p);
+}
+
+static bool design_one_pointwise(int32_t i, int64_t *p)
+{
+    return design_pointwise(i, p) && one_image(i, p);
+}
+
 static bool design_grouped(int32_t i, int64_t *p)
 {
     int64_t width = PICK(i, 3, 16, 16, 32, 32, 64, 4, 8, 24);
@@ -702,16 +733,20 @@ static void emit_recurrent(struct wl_onnx *b, const char *op, const int64_t *p)
 
 /* clang-format off */
 const struct wl_micro_kind wl_micro_products[] = {
-    {"pointwise convolution",  50, 240, design_pointwise,  emit_conv,       conv_work,      NULL, 0},
-    {"convolution",            40, 216, design_window,     emit_conv,       conv_work,      NULL, 0},
-    {"depthwise convolution",  40, 180, design_depthwise,  emit_conv,       conv_work,      NULL, 0},
+    {"pointwise convolution",  50, 215, design_pointwise,  emit_conv,       conv_work,      NULL, 0},
+    {"convolution",            40, 195, design_window,     emit_conv,       conv_work,      NULL, 0},
+    {"depthwise convolution",  40, 155, design_depthwise,  emit_conv,       conv_work,      NULL, 0},
     {"convolution of one pixel", 12, 40, design_pixel,     emit_conv,       conv_work,      NULL, 0},
-    {"first convolution",      12, 60, design_first,      emit_conv,       conv_work,      NULL, 0},
+    {"first convolution",      12, 45, design_first,      emit_conv,       conv_work,      NULL, 0},
     {"pointwise, large images", 6, 36, design_early,      emit_conv,       conv_work,      NULL, 0},
     {"depthwise, large images", 6, 30, design_early_depthwise, emit_conv,  conv_work,      NULL, 0},
     {"first, large images",     4, 24, design_early_first, emit_conv,      conv_work,      NULL, 0},
     {"pointwise, small network", 6, 40, design_late,      emit_conv,       late_work,      NULL, 1.2e7},
     {"pointwise, usual network", 4, 36, design_late,      emit_conv,       late_work,      NULL, 4e7},
+    {"first, one image",        3, 20, design_one_first,  emit_conv,       conv_work,      NULL, 2e7},
+    {"window, one image",       3, 24, design_one_window, emit_conv,       conv_work,      NULL, 2e7},
+    {"depthwise, one image",    4, 30, design_one_depthwise, emit_conv,    conv_work,      NULL, 2e7},
+    {"pointwise, one image",    4, 30, design_one_pointwise, emit_conv,    conv_work,      NULL, 2e7},
     {"patch convolution",       8, 24, design_patch,      emit_conv,       conv_work,      NULL, 0},
     {"grouped convolution",    14, 60, design_grouped,    emit_conv,       conv_work,      NULL, 0},
     {"unblocked convolution",  12, 70, design_unblocked,  emit_conv,       conv_work,      NULL, 0},
@@ -719,7 +754,7 @@ const struct wl_micro_kind wl_micro_products[] = {
     {"3-D convolution",         6, 40, design_volume,     emit_volume,     volume_work,    NULL, 0},
     {"transposed convolution",  8, 60, design_transposed, emit_transposed, conv_work,      NULL, 0},
     {"product of a batch",      4, 18, design_batch,      emit_gemm,       product_work,   NULL, 0},
-    {"matrix product",         36, 150, design_gemm,       emit_gemm,       product_work,   NULL, 0},
+    {"matrix product",         36, 140, design_gemm,       emit_gemm,       product_work,   NULL, 0},
     {"few rows",               14, 70, design_gemv,       emit_gemm,       product_work,   NULL, 0},
     {"product per head",       20, 90, design_heads,      emit_heads,      product_work,   NULL, 0},
     {"product per head as sum", 4, 30, design_heads,      emit_einsum,     product_work,   "Einsum", 0},

@@ -18,7 +18,7 @@
 #define CHAIN 200  /* steps of the trivial chain */
 #define TRIVIAL 16 /* elements */
 #define VIEW_LEAST_S 2e-8
-#define RUN_SECONDS 0.07
+#define RUN_SECONDS 0.05
 #define RUNS_MIN 4
 
 /* ---- one file ----------------------------------------------------------------------------------
