@@ -483,12 +483,13 @@ static bool same_key(const struct wl_plan_key *a, const struct wl_plan_key *b)
             return false;
         }
     }
-    const double *x[] = {&a->left_bytes, &a->right_bytes, a->beside,
-                         a->beside + 1,  a->beside + 2,   a->beside + 3};
-    const double *y[] = {&b->left_bytes, &b->right_bytes, b->beside,
-                         b->beside + 1,  b->beside + 2,   b->beside + 3};
-    for (size_t i = 0; i < WL_ARRAY_LEN(x); i++) {
-        if (*x[i] < *y[i] || *x[i] > *y[i]) {
+    for (size_t i = 0; i < WL_ARRAY_LEN(a->bytes); i++) {
+        if (a->bytes[i] < b->bytes[i] || a->bytes[i] > b->bytes[i]) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < WL_ARRAY_LEN(a->beside); i++) {
+        if (a->beside[i] < b->beside[i] || a->beside[i] > b->beside[i]) {
             return false;
         }
     }

@@ -450,8 +450,7 @@ void cpu_plan_product(const struct wl_map_ctx *c, const struct wl_subgraph *s,
     *shape = direct_shape(c, s, run);
     shape->elem_bytes = wl_precision_bits(precision) / 8.0;
     bool found = false;
-    struct wl_plan_key key = {.left_bytes = shape->left_bytes,
-                              .right_bytes = shape->right_bytes,
+    struct wl_plan_key key = {.bytes = {shape->left_bytes, shape->right_bytes},
                               .precision = (int32_t)precision,
                               .units = units};
     struct cached *cached = wl_map_plan_slot(c, &run->product, &key, &found);

@@ -41,6 +41,9 @@ struct gpu_job {
     double blocks;       /* of all kernels */
     double instructions; /* of warps */
     double units_work, units_weight;
+    double weight_elems;
+    struct gpu_level levels[GPU_LEVELS]; /* before any plan; `tiles` of all plans so far */
+    double rest[GPU_LEVELS];             /* what the busiest unit draws beside tiles */
 };
 
 static double warp_size(const struct wl_device *d)
@@ -103,15 +106,35 @@ static double vector_s(const struct gpu_job *j)
     return seconds;
 }
 
-/* `l2_bytes`: of the L2 before blocking. */
-static struct gpu_beside beside_of(const struct gpu_job *j, double times, double l2_bytes)
+/* `before`: traffic before blocking. */
+static struct gpu_beside beside_of(const struct gpu_job *j, double times,
+                                   const struct wl_traffic *before)
 {
-    int32_t last = j->c->device->level_count - 1;
-    double share = wl_map_memory_share(j->c, j->s);
-    return (struct gpu_beside){.shared_bytes = bytes_of(&j->m->traffic[0]) / times,
-                               .l2_bytes = l2_bytes / times,
-                               .main_bytes = bytes_of(&j->m->traffic[last]) / share / times,
-                               .vector_s = vector_s(j) / times};
+    struct gpu_beside b = {.main_share = wl_map_memory_share(j->c, j->s),
+                           .vector_s = vector_s(j) / times,
+                           .weight_elems = j->weight_elems};
+    for (int i = 0; i < GPU_LEVELS; i++) {
+        const struct wl_traffic *t = i == GPU_MAIN ? j->m->traffic : before;
+        const struct gpu_level *l = &j->levels[i];
+        b.levels[i] = (struct gpu_level){
+            .total = bytes_of(&t[gpu_level_index(j->c->device, i)]) / times,
+            .tiles = l->tiles / times,
+            .activations = l->activations / times,
+            .weights = l->weights / times};
+    }
+    /* What blocking reads again is spread as results are. */
+    struct gpu_level *main = &b.levels[GPU_MAIN];
+    main->activations = wl_max_d(0, main->total - main->weights);
+    return b;
+}
+
+static void add_spread(struct gpu_job *j, const struct gpu_beside *b, const struct gpu_spread *s,
+                       double times)
+{
+    for (int i = 0; i < GPU_LEVELS; i++) {
+        j->levels[i].tiles += s->tiles[i] * times;
+        j->rest[i] = wl_max_d(j->rest[i], gpu_rest(&b->levels[i], s) * times);
+    }
 }
 
 static void map_product(struct gpu_job *j, const struct wl_run *run)
@@ -125,7 +148,7 @@ static void map_product(struct gpu_job *j, const struct wl_run *run)
     struct gpu_plan plan;
     memcpy(before, m->traffic, sizeof(before));
     add_blocking(j, run, &sh, elem);
-    struct gpu_beside beside = beside_of(j, sh.times, bytes_of(&before[1]));
+    struct gpu_beside beside = beside_of(j, sh.times, before);
     gpu_plan_product(c, run, precision, &beside, &sh, &plan);
     if (plan.pipe == WL_NONE) {
         memcpy(m->traffic, before, sizeof(before));
@@ -158,6 +181,7 @@ static void map_product(struct gpu_job *j, const struct wl_run *run)
     j->blocks += plan.tiles * times;
     j->units_work += plan.units * plan.seconds * times;
     j->units_weight += plan.seconds * times;
+    add_spread(j, &beside, &plan.spread, times);
     if (sh.transform_ops > 0) {
         const struct wl_pipe *pipe = &c->device->pipes[plan.pipe];
         double rate = pipe->ops_per_cycle[plan.precision] / 2 *
@@ -190,6 +214,16 @@ static double stream_elems(const struct wl_subgraph *s)
     return s->access == WL_ACCESS_WINDOW ? out : wl_max_d(in, out);
 }
 
+/* A kernel without a product: a unit draws what its blocks need. */
+static void stream_spread(struct gpu_job *j, double units, double all)
+{
+    double weights = wl_min_d(all, wl_max_d(1, j->weight_elems / STREAM_BLOCK_ELEMS));
+    struct gpu_spread spread = {.results = units, .weights = weights};
+    for (int i = 0; i < GPU_LEVELS; i++) {
+        j->rest[i] = gpu_rest(&j->levels[i], &spread);
+    }
+}
+
 static void map_stream(struct gpu_job *j)
 {
     const struct wl_map_ctx *c = j->c;
@@ -205,7 +239,9 @@ static void map_stream(struct gpu_job *j)
     double times = (double)s->repeat;
     double all = d->groups[d->pipes[v.pipe].group].count;
     double blocks = wl_max_d(1, ceil(elems / STREAM_BLOCK_ELEMS));
-    double units = s->product_count > 0 ? all : wl_min_d(all, blocks);
+    /* In fractions of a block: the last one of several has less to do. */
+    double units =
+        s->product_count > 0 ? all : wl_min_d(all, wl_max_d(1, elems / STREAM_BLOCK_ELEMS));
     const struct wl_pipe *p = &d->pipes[v.pipe];
     double slots = o.plain + o.integer + o.macs + o.divide * DIVIDE_SLOTS;
     struct wl_pipe_choice special = c->special[precision];
@@ -229,6 +265,7 @@ static void map_stream(struct gpu_job *j)
         j->blocks += blocks * times;
         j->units_work += units;
         j->units_weight += 1;
+        stream_spread(j, units, all);
         wl_sink_add(j->sink, WL_EV_BARRIER, WL_PREC_COUNT,
                     s->access == WL_ACCESS_REDUCE ? blocks * times * 8 : 0);
     }
@@ -260,9 +297,40 @@ static void set_shares(struct gpu_job *j)
 {
     const struct wl_device *d = j->c->device;
     bool reduces = j->s->access == WL_ACCESS_REDUCE && j->s->product_count == 0;
-    for (int32_t l = 0; l < d->level_count; l++) {
-        double share = gpu_level_share(gpu_unit_share(d, l), j->m->units_used);
+    for (int i = 0; i < GPU_LEVELS; i++) {
+        int32_t l = gpu_level_index(d, i);
+        double busiest = j->levels[i].tiles + j->rest[i];
+        double share =
+            gpu_level_share(gpu_unit_share(d, l), bytes_of(&j->m->traffic[l]), busiest);
         j->m->level_share[l] = share * (l > 0 && reduces ? REDUCE_SHARE : 1);
+    }
+}
+
+/* What the residency counts, parted into what tiles of products read and what they do not. */
+static void set_levels(struct gpu_job *j)
+{
+    const struct wl_subgraph *s = j->s;
+    const struct wl_graph *g = j->c->graph;
+    const double *weights =
+        &j->c->residency->weight_reads[(int64_t)s->id * j->c->residency->level_count];
+    double operands[2] = {0};
+    for (int32_t i = 0; i < s->product_count; i++) {
+        struct wl_run run = wl_map_run_of(s, i);
+        int32_t sides[2] = {run.product.left, run.product.right};
+        for (int k = 0; k < 2; k++) {
+            bool constant = sides[k] != WL_NONE && wl_tensor_is_constant(&g->tensors[sides[k]]);
+            operands[constant] += wl_map_tensor_bytes(j->c, s, sides[k]) * (double)s->repeat;
+        }
+    }
+    for (int i = 0; i < GPU_LEVELS; i++) {
+        int32_t l = gpu_level_index(j->c->device, i);
+        double of_tiles = i == GPU_MAIN ? 0 : 1;
+        j->levels[i] = (struct gpu_level){
+            .activations = wl_max_d(0, bytes_of(&j->compulsory[l]) - weights[l] - operands[0] * of_tiles),
+            .weights = wl_max_d(0, weights[l] - operands[1] * of_tiles)};
+    }
+    for (int32_t i = 0; i < s->weight_count; i++) {
+        j->weight_elems += (double)s->weights[i].elems;
     }
 }
 
@@ -273,6 +341,7 @@ static void map_gpu(const struct wl_map_ctx *c, const struct wl_subgraph *s, str
     memcpy(j.compulsory, m->traffic, sizeof(j.compulsory));
     m->async_dispatch = true;
     m->dispatches = (double)s->repeat;
+    set_levels(&j);
     map_stream(&j);
     for (int32_t i = 0; i < s->product_count; i++) {
         struct wl_run run = wl_map_run_of(s, i);

@@ -99,9 +99,9 @@ static struct level_draw draw_of(const struct wl_device *d, int32_t level)
                                .unit_share = gpu_unit_share(d, level)};
 }
 
-static double draw_s(const struct level_draw *l, double units, double bytes)
+static double draw_s(const struct level_draw *l, double total, double busiest)
 {
-    return bytes * l->s_per_byte / gpu_level_share(l->unit_share, units);
+    return total * l->s_per_byte / gpu_level_share(l->unit_share, total, busiest);
 }
 
 /* What a kind of pipe offers to tiles. */
@@ -147,23 +147,24 @@ struct gpu_task {
     const struct gpu_shape *sh;
     const struct gpu_beside *beside;
     struct unit_rates r;
-    struct level_draw shared, l2, main;
+    struct level_draw levels[GPU_LEVELS];
     double transform_s; /* Winograd's, on the vector pipe */
 };
 
 static struct gpu_task task_of(const struct wl_map_ctx *c, const struct gpu_shape *sh,
                                const struct gpu_beside *beside, const struct unit_rates *r)
 {
-    int32_t last = c->device->level_count - 1;
     double rate = r->macs_per_cycle * r->units * r->clock_hz * c->vector_efficiency;
-    return (struct gpu_task){.c = c,
-                             .sh = sh,
-                             .beside = beside,
-                             .r = *r,
-                             .shared = draw_of(c->device, 0),
-                             .l2 = draw_of(c->device, last > 1 ? 1 : last),
-                             .main = draw_of(c->device, last),
-                             .transform_s = sh->transform_ops / rate};
+    struct gpu_task t = {.c = c,
+                         .sh = sh,
+                         .beside = beside,
+                         .r = *r,
+                         .transform_s = sh->transform_ops / rate};
+    for (int i = 0; i < GPU_LEVELS; i++) {
+        t.levels[i] = draw_of(c->device, gpu_level_index(c->device, i));
+    }
+    t.levels[GPU_MAIN].s_per_byte /= beside->main_share;
+    return t;
 }
 
 /* Seconds of the pipes with a plan of so many cycles. */
@@ -180,14 +181,24 @@ static double plan_seconds(const struct gpu_task *t, const struct gpu_plan *p)
 {
     double operands = t->sh->left_bytes + t->sh->right_bytes;
     double transformed = 2 * t->sh->transform_elems * t->r.elem_bytes;
-    double units = wl_max_d(1, p->units);
-    double shared = t->beside->shared_bytes + wl_max_d(0, p->shared_bytes - operands) + transformed;
-    double seconds = wl_max_d(pipes_s(t, p->cycles), draw_s(&t->shared, units, shared));
-    if (t->c->device->level_count > 2) {
-        double l2 = t->beside->l2_bytes + wl_max_d(0, p->l2_bytes - operands) + p->split_bytes;
-        seconds = wl_max_d(seconds, draw_s(&t->l2, units, l2 + transformed));
+    double more[GPU_LEVELS] = {
+        [GPU_SHARED] = wl_max_d(0, p->shared_bytes - operands) + transformed,
+        [GPU_L2] = wl_max_d(0, p->l2_bytes - operands) + p->split_bytes + transformed};
+    double seconds = pipes_s(t, p->cycles);
+    for (int i = 0; i < GPU_LEVELS; i++) {
+        const struct gpu_level *l = &t->beside->levels[i];
+        double busiest = l->tiles + p->spread.tiles[i] + gpu_rest(l, &p->spread);
+        if (i != GPU_L2 || t->c->device->level_count > 2) {
+            seconds = wl_max_d(seconds, draw_s(&t->levels[i], l->total + more[i], busiest));
+        }
     }
-    return wl_max_d(seconds, draw_s(&t->main, units, t->beside->main_bytes));
+    return seconds;
+}
+
+/* Units that share weights: as many as tiles of them, in fractions. */
+static double units_of_weights(const struct gpu_task *t, double elems_of_tile)
+{
+    return wl_min_d(t->r.units, wl_max_d(1, t->beside->weight_elems / elems_of_tile));
 }
 
 /* Blocks of this tile that fit on a unit at once. */
@@ -252,13 +263,21 @@ static void try_tile(const struct gpu_task *task, const struct tile *t, double w
     double l2 = tiles * depth * panels * wl_min_d(r->elem_bytes, sh->stored_bytes);
     double split_bytes =
         split > 1 ? 8.0 * (double)split * (double)sh->g * (double)sh->m * (double)sh->n : 0;
+    double results = (double)sh->g * wl_max_d(1, (double)sh->m / t->bm) *
+                     wl_max_d(1, (double)sh->n / t->bn) * (double)split;
+    results = wl_min_d(results, r->units);
+    double transformed = 2 * sh->transform_elems * r->elem_bytes / results;
     struct gpu_plan plan = {.pipe = 0,
                             .cycles = cycles,
                             .tiles = tiles,
                             .units = wl_min_d(r->units, tiles / rounds),
                             .l2_bytes = l2,
                             .shared_bytes = tiles * depth * shared,
-                            .split_bytes = split_bytes};
+                            .split_bytes = split_bytes,
+                            .spread = {.results = results,
+                                       .weights = units_of_weights(task, depth * t->bn)}};
+    plan.spread.tiles[GPU_SHARED] = rounds * depth * shared + transformed;
+    plan.spread.tiles[GPU_L2] = rounds * l2 / tiles + split_bytes / results + transformed;
     plan.seconds = plan_seconds(task, &plan);
     if (!first && !better(&plan, best)) {
         return;
@@ -362,7 +381,12 @@ static void plan_on(const struct wl_map_ctx *c, const struct gpu_shape *shape,
                                   .shared_bytes = sh.macs / 3 * r.elem_bytes,
                                   .eff_padding = 1,
                                   .eff_balance = blocks / (rounds * r.units),
-                                  .eff_pipeline = r.efficiency};
+                                  .eff_pipeline = r.efficiency,
+                                  .spread = {.results = wl_min_d(r.units, blocks),
+                                             .weights = wl_min_d(r.units, (double)sh.g)}};
+        plan->spread.tiles[GPU_SHARED] = plan->shared_bytes / blocks * rounds;
+        plan->spread.tiles[GPU_L2] = shape->left_bytes / plan->spread.results +
+                                     shape->right_bytes / plan->spread.weights;
         plan->cycles = wl_max_d(plan->cycles, sh.macs / blocks * rounds / r.macs_per_cycle);
         plan->seconds = plan_seconds(&task, plan);
         plan->tiling = (struct wl_tiling){.tile_m = 256,
@@ -482,11 +506,13 @@ void gpu_plan_product(const struct wl_map_ctx *c, const struct wl_run *run,
 {
     bool found = false;
     shape->stored_bytes = wl_precision_bits(precision) / 8.0;
-    struct wl_plan_key key = {
-        .left_bytes = shape->left_bytes,
-        .right_bytes = shape->right_bytes,
-        .beside = {beside->shared_bytes, beside->l2_bytes, beside->main_bytes, beside->vector_s},
-        .precision = (int32_t)precision};
+    const struct gpu_level *l = beside->levels;
+    struct wl_plan_key key = {.bytes = {shape->left_bytes, shape->right_bytes},
+                              .beside = {beside->vector_s, l[GPU_SHARED].total, l[GPU_L2].total,
+                                         l[GPU_MAIN].total, l[GPU_L2].tiles,
+                                         l[GPU_L2].activations, l[GPU_MAIN].weights,
+                                         l[GPU_L2].weights},
+                              .precision = (int32_t)precision};
     struct cached *cached = wl_map_plan_slot(c, &run->product, &key, &found);
     if (!found) {
         cached->shape = *shape;

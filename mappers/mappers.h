@@ -121,6 +121,7 @@ struct wl_residency {
     /* traffic[subgraph * level_count + level]: compulsory traffic between a level and the next
        inner one, before blocking repeats any of it */
     struct wl_traffic *traffic;
+    double *weight_reads; /* the same indices: bytes of traffic's reads that are weights */
 };
 wl_status wl_residency_run(const struct wl_partition *p, const struct wl_device *d,
                            const struct wl_map_options *opt, struct wl_arena *arena,
