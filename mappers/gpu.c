@@ -71,22 +71,21 @@ static void register_events(struct gpu_job *j, const struct gpu_plan *plan, doub
     wl_sink_add(j->sink, WL_EV_REGISTER_WRITE, WL_PREC_COUNT, n * written);
 }
 
-/* What blocking in the caches reads again. */
-static void add_blocking(struct gpu_job *j, const struct wl_run *run, const struct gpu_shape *sh,
-                         double elem_bytes)
+void gpu_add_blocking(const struct wl_map_ctx *c, const struct gpu_beside *b,
+                      const struct gpu_shape *sh, double elem_bytes, struct wl_mapping *m)
 {
     struct wl_block_shape block = {.g = (double)sh->g,
                                    .m = (double)sh->m,
                                    .n = (double)sh->n,
                                    .k = (double)sh->k,
-                                   .left = run->product.left,
-                                   .right = run->product.right,
+                                   .left = b->run->product.left,
+                                   .right = b->run->product.right,
                                    .left_bytes = sh->left_bytes,
                                    .right_bytes = sh->right_bytes,
                                    .elem_bytes = elem_bytes,
                                    .times = sh->times,
                                    .steps = sh->steps};
-    wl_map_add_blocking(j->c, &block, 1, j->compulsory, j->m);
+    wl_map_add_blocking(c, &block, 1, b->compulsory, m);
 }
 
 static double bytes_of(const struct wl_traffic *t)
@@ -106,34 +105,30 @@ static double vector_s(const struct gpu_job *j)
     return seconds;
 }
 
-/* `before`: traffic before blocking. */
-static struct gpu_beside beside_of(const struct gpu_job *j, double times,
-                                   const struct wl_traffic *before)
+static struct gpu_beside beside_of(const struct gpu_job *j, const struct wl_run *run)
 {
+    double times = run->times;
     struct gpu_beside b = {.main_share = wl_map_memory_share(j->c, j->s),
                            .vector_s = vector_s(j) / times,
-                           .weight_elems = j->weight_elems};
+                           .weight_elems = j->weight_elems,
+                           .run = run,
+                           .compulsory = j->compulsory};
     for (int i = 0; i < GPU_LEVELS; i++) {
-        const struct wl_traffic *t = i == GPU_MAIN ? j->m->traffic : before;
+        const struct wl_traffic *t = &j->m->traffic[gpu_level_index(j->c->device, i)];
         const struct gpu_level *l = &j->levels[i];
-        b.levels[i] = (struct gpu_level){
-            .total = bytes_of(&t[gpu_level_index(j->c->device, i)]) / times,
-            .tiles = l->tiles / times,
-            .activations = l->activations / times,
-            .weights = l->weights / times};
+        b.levels[i] = (struct gpu_level){.total = bytes_of(t) / times,
+                                         .tiles = l->tiles / times,
+                                         .activations = l->activations / times,
+                                         .weights = l->weights / times};
     }
-    /* What blocking reads again is spread as results are. */
-    struct gpu_level *main = &b.levels[GPU_MAIN];
-    main->activations = wl_max_d(0, main->total - main->weights);
     return b;
 }
 
-static void add_spread(struct gpu_job *j, const struct gpu_beside *b, const struct gpu_spread *s,
-                       double times)
+static void add_spread(struct gpu_job *j, const struct gpu_spread *s, double times)
 {
     for (int i = 0; i < GPU_LEVELS; i++) {
         j->levels[i].tiles += s->tiles[i] * times;
-        j->rest[i] = wl_max_d(j->rest[i], gpu_rest(&b->levels[i], s) * times);
+        j->rest[i] = wl_max_d(j->rest[i], gpu_rest(&j->levels[i], s));
     }
 }
 
@@ -142,33 +137,26 @@ static void map_product(struct gpu_job *j, const struct wl_run *run)
     const struct wl_map_ctx *c = j->c;
     struct wl_mapping *m = j->m;
     enum wl_precision precision = run->product.integer ? WL_PREC_INT8 : m->precision;
-    double elem = wl_precision_bits(precision) / 8.0;
-    struct wl_traffic before[WL_LEVELS_MAX];
     struct gpu_shape sh = gpu_shape_of(c, j->s, run);
     struct gpu_plan plan;
-    memcpy(before, m->traffic, sizeof(before));
-    add_blocking(j, run, &sh, elem);
-    struct gpu_beside beside = beside_of(j, sh.times, before);
+    const struct gpu_beside beside = beside_of(j, run);
     gpu_plan_product(c, run, precision, &beside, &sh, &plan);
     if (plan.pipe == WL_NONE) {
-        memcpy(m->traffic, before, sizeof(before));
         return;
     }
+    double before_l2 = m->traffic[1].read_bytes;
     double times = sh.times;
     wl_map_use_pipe(m, plan.pipe, plan.cycles * times, 2 * sh.macs * times);
     wl_map_note_product(m, &plan.tiling);
     m->eff_padding = plan.eff_padding;
     m->eff_balance = plan.eff_balance;
     m->eff_pipeline = plan.eff_pipeline;
-    if (sh.transform_ops > 0 || plan.precision != precision) {
-        memcpy(m->traffic, before, sizeof(before));
-        add_blocking(j, run, &sh, plan.elem_bytes);
-    }
+    gpu_add_blocking(c, &beside, &sh, plan.elem_bytes, m);
     m->traffic[0].read_bytes +=
         wl_max_d(0, plan.shared_bytes - sh.left_bytes - sh.right_bytes) * times;
     if (c->device->level_count > 2) {
         m->traffic[1].read_bytes =
-            before[1].read_bytes +
+            before_l2 +
             wl_max_d(0, plan.l2_bytes - sh.left_bytes - sh.right_bytes) * times;
         m->traffic[1].read_bytes += plan.split_bytes / 2 * times;
         m->traffic[1].write_bytes += plan.split_bytes / 2 * times;
@@ -181,7 +169,7 @@ static void map_product(struct gpu_job *j, const struct wl_run *run)
     j->blocks += plan.tiles * times;
     j->units_work += plan.units * plan.seconds * times;
     j->units_weight += plan.seconds * times;
-    add_spread(j, &beside, &plan.spread, times);
+    add_spread(j, &plan.spread, times);
     if (sh.transform_ops > 0) {
         const struct wl_pipe *pipe = &c->device->pipes[plan.pipe];
         double rate = pipe->ops_per_cycle[plan.precision] / 2 *

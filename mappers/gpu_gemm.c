@@ -149,10 +149,13 @@ struct gpu_task {
     struct unit_rates r;
     struct level_draw levels[GPU_LEVELS];
     double transform_s; /* Winograd's, on the vector pipe */
+    double again_bytes; /* that blocking reads again from main memory, per execution */
 };
 
+/* `sh`: `shape` with the padding that the pipe asks. */
 static struct gpu_task task_of(const struct wl_map_ctx *c, const struct gpu_shape *sh,
-                               const struct gpu_beside *beside, const struct unit_rates *r)
+                               const struct gpu_shape *shape, const struct gpu_beside *beside,
+                               const struct unit_rates *r)
 {
     double rate = r->macs_per_cycle * r->units * r->clock_hz * c->vector_efficiency;
     struct gpu_task t = {.c = c,
@@ -164,6 +167,9 @@ static struct gpu_task task_of(const struct wl_map_ctx *c, const struct gpu_shap
         t.levels[i] = draw_of(c->device, gpu_level_index(c->device, i));
     }
     t.levels[GPU_MAIN].s_per_byte /= beside->main_share;
+    struct wl_mapping again = {.pipe = WL_NONE};
+    gpu_add_blocking(c, beside, shape, r->elem_bytes, &again);
+    t.again_bytes = again.traffic[c->device->level_count - 1].read_bytes / shape->times;
     return t;
 }
 
@@ -183,7 +189,8 @@ static double plan_seconds(const struct gpu_task *t, const struct gpu_plan *p)
     double transformed = 2 * t->sh->transform_elems * t->r.elem_bytes;
     double more[GPU_LEVELS] = {
         [GPU_SHARED] = wl_max_d(0, p->shared_bytes - operands) + transformed,
-        [GPU_L2] = wl_max_d(0, p->l2_bytes - operands) + p->split_bytes + transformed};
+        [GPU_L2] = wl_max_d(0, p->l2_bytes - operands) + p->split_bytes + transformed,
+        [GPU_MAIN] = t->again_bytes};
     double seconds = pipes_s(t, p->cycles);
     for (int i = 0; i < GPU_LEVELS; i++) {
         const struct gpu_level *l = &t->beside->levels[i];
@@ -304,7 +311,7 @@ static void try_catalogue(const struct gpu_task *task, struct gpu_plan *best)
     for (size_t i = 0; i < WL_ARRAY_LEN(catalogue); i++) {
         const struct tile *t = &catalogue[i];
         /* A tile far larger than the product only wastes. */
-        bool wasteful = (t->bm > 32 && t->bm >= 2 * sh->m) || (t->bn > 32 && t->bn >= 2 * sh->n);
+        bool wasteful = t->bn > 32 && t->bn >= 2 * sh->n;
         if (wasteful && i + 1 < WL_ARRAY_LEN(catalogue)) {
             continue;
         }
@@ -368,7 +375,7 @@ static void plan_on(const struct wl_map_ctx *c, const struct gpu_shape *shape,
             r.efficiency *= UNALIGNED_SHARE;
         }
     }
-    struct gpu_task task = task_of(c, &sh, beside, &r);
+    struct gpu_task task = task_of(c, &sh, shape, beside, &r);
     if (sh.depthwise) {
         r.efficiency *= DEPTHWISE_SHARE;
         double cycles = sh.macs / r.macs_per_cycle / r.units / r.efficiency;
@@ -415,12 +422,9 @@ static void plan_shape(const struct wl_map_ctx *c, const struct gpu_shape *sh,
     if (!sh->depthwise) {
         plan_on(c, sh, beside, p, c->matrix[precision], plan);
     }
-    bool aligned_enough = plan->pipe != WL_NONE && p->window != NULL && p->window->groups == 1;
-    if (!aligned_enough) {
-        plan_on(c, sh, beside, p, c->vector[precision], &vector);
-        if (vector.pipe != WL_NONE && (plan->pipe == WL_NONE || vector.seconds < plan->seconds)) {
-            *plan = vector;
-        }
+    plan_on(c, sh, beside, p, c->vector[precision], &vector);
+    if (vector.pipe != WL_NONE && (plan->pipe == WL_NONE || vector.seconds < plan->seconds)) {
+        *plan = vector;
     }
 }
 
@@ -430,8 +434,8 @@ static void try_winograd(const struct wl_map_ctx *c, const struct wl_product *p,
 {
     struct wl_winograd w;
     /* Fast algorithms lose too many bits, and gain too little, on matrix units. */
-    if (c->options->runtime == NULL || plan->pipe == WL_NONE || plan->matrix ||
-        !wl_precision_is_float(precision) ||
+    if (c->options->runtime == NULL || plan->pipe == WL_NONE ||
+        c->matrix[precision].pipe != WL_NONE || !wl_precision_is_float(precision) ||
         !wl_winograd_plan(c, p, c->options->runtime->winograd_tile, &w)) {
         return;
     }
@@ -507,11 +511,12 @@ void gpu_plan_product(const struct wl_map_ctx *c, const struct wl_run *run,
     bool found = false;
     shape->stored_bytes = wl_precision_bits(precision) / 8.0;
     const struct gpu_level *l = beside->levels;
+    int32_t last = c->device->level_count - 1;
     struct wl_plan_key key = {.bytes = {shape->left_bytes, shape->right_bytes},
-                              .beside = {beside->vector_s, l[GPU_SHARED].total, l[GPU_L2].total,
-                                         l[GPU_MAIN].total, l[GPU_L2].tiles,
-                                         l[GPU_L2].activations, l[GPU_MAIN].weights,
-                                         l[GPU_L2].weights},
+                              .beside = {beside->vector_s, l[GPU_SHARED].total,
+                                         l[GPU_MAIN].total, beside->compulsory[last].read_bytes,
+                                         l[GPU_L2].tiles, l[GPU_L2].activations,
+                                         l[GPU_L2].weights, l[GPU_MAIN].weights},
                               .precision = (int32_t)precision};
     struct cached *cached = wl_map_plan_slot(c, &run->product, &key, &found);
     if (!found) {

@@ -63,10 +63,12 @@ struct gpu_level {
 
 /* What the subgraph does beside the product, per execution of the product. */
 struct gpu_beside {
-    struct gpu_level levels[GPU_LEVELS];
-    double main_share; /* of main memory's bandwidth that the runtime takes */
-    double vector_s;   /* element-wise work on the vector pipe */
+    struct gpu_level levels[GPU_LEVELS]; /* main memory's without what blocking reads again */
+    double main_share;                   /* of main memory's bandwidth that the runtime takes */
+    double vector_s;                     /* element-wise work on the vector pipe */
     double weight_elems;
+    const struct wl_run *run;
+    const struct wl_traffic *compulsory; /* the residency's, by level, all executions */
 };
 
 /* Level of the device; without an L2 it is main memory. */
@@ -90,6 +92,10 @@ static inline double gpu_level_share(double unit_share, double total, double bus
 {
     return unit_share * total < busiest ? wl_max_d(unit_share * total / busiest, 1e-6) : 1;
 }
+
+/* Adds to `m` what blocking in the caches reads again. */
+void gpu_add_blocking(const struct wl_map_ctx *c, const struct gpu_beside *b,
+                      const struct gpu_shape *sh, double elem_bytes, struct wl_mapping *m);
 
 struct gpu_shape gpu_shape_of(const struct wl_map_ctx *c, const struct wl_subgraph *s,
                               const struct wl_run *run);
