@@ -153,13 +153,13 @@ static void map_product(struct gpu_job *j, const struct wl_run *run)
     m->eff_pipeline = plan.eff_pipeline;
     gpu_add_blocking(c, &beside, &sh, plan.elem_bytes, m);
     m->traffic[0].read_bytes +=
-        wl_max_d(0, plan.shared_bytes - sh.left_bytes - sh.right_bytes) * times;
+        wl_max_d(0, plan.bytes.shared - sh.left_bytes - sh.right_bytes) * times;
     if (c->device->level_count > 2) {
         m->traffic[1].read_bytes =
             before_l2 +
-            wl_max_d(0, plan.l2_bytes - sh.left_bytes - sh.right_bytes) * times;
-        m->traffic[1].read_bytes += plan.split_bytes / 2 * times;
-        m->traffic[1].write_bytes += plan.split_bytes / 2 * times;
+            wl_max_d(0, plan.bytes.l2 - sh.left_bytes - sh.right_bytes) * times;
+        m->traffic[1].read_bytes += plan.bytes.split / 2 * times;
+        m->traffic[1].write_bytes += plan.bytes.split / 2 * times;
     }
     wl_sink_add(j->sink, plan.matrix ? WL_EV_MATRIX_MAC : WL_EV_VECTOR_MAC, plan.precision,
                 sh.macs * times);
@@ -206,7 +206,7 @@ static double stream_elems(const struct wl_subgraph *s)
 static void stream_spread(struct gpu_job *j, double units, double all)
 {
     double weights = wl_min_d(all, wl_max_d(1, j->weight_elems / STREAM_BLOCK_ELEMS));
-    struct gpu_spread spread = {.results = units, .weights = weights};
+    struct gpu_spread spread = {.of_results = 1 / units, .of_weights = 1 / weights};
     for (int i = 0; i < GPU_LEVELS; i++) {
         j->rest[i] = gpu_rest(&j->levels[i], &spread);
     }

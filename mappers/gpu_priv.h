@@ -28,8 +28,15 @@ enum { GPU_SHARED, GPU_L2, GPU_MAIN, GPU_LEVELS };
  */
 struct gpu_spread {
     double tiles[GPU_LEVELS];
-    double results; /* units that share activations: as many as tiles of results, in fractions */
-    double weights; /* units that share weights */
+    double of_results; /* share of activations of a unit: one in as many as there are tiles */
+    double of_weights;
+};
+
+/* What it reads, all units together. */
+struct gpu_bytes {
+    double shared; /* from level 0 */
+    double l2;     /* through level 1 */
+    double split;  /* partial sums written and read again */
 };
 
 /* How it is laid over the units; cycles in the pipe's clock, one execution. */
@@ -42,9 +49,7 @@ struct gpu_plan {
     double tiles;   /* thread blocks, splits of K included */
     double units;   /* busy on average */
     double elem_bytes;
-    double l2_bytes;     /* read through level 1 */
-    double shared_bytes; /* read from level 0 */
-    double split_bytes;  /* partial sums written and read again */
+    struct gpu_bytes bytes;
     struct gpu_spread spread;
     double multiplies;   /* instructions of warps that multiply */
     double instructions; /* of warps */
@@ -81,7 +86,7 @@ static inline int32_t gpu_level_index(const struct wl_device *d, int level)
 /* What the busiest unit draws of a level beside the tiles that it multiplies. */
 static inline double gpu_rest(const struct gpu_level *l, const struct gpu_spread *s)
 {
-    return l->activations / s->results + l->weights / s->weights;
+    return l->activations * s->of_results + l->weights * s->of_weights;
 }
 
 /* Share of a level's bandwidth that one unit draws. */
