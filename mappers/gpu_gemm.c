@@ -22,17 +22,21 @@
 
 #include "gpu_priv.h"
 
-/* A block's tile, its warps, and the tile of a warp (four warps at least, 64 x 64 at most each). */
+/* A block's tile, its warps, and the tile of a warp (four warps at least, 64 x 64 at most each);
+   whether the catalogue holds the tile of half the rows, of half the columns. Smallest first: of
+   few tiles these are soonest, and of many they are left out. */
 struct tile {
     int32_t bm, bn, warps, wm, wn;
+    bool half_m, half_n;
 };
 
 /* clang-format off */
 static const struct tile catalogue[] = {
-    {256, 128, 8, 64, 64}, {128, 256, 8, 64, 64}, {128, 128, 4, 64, 64}, {256, 64, 4, 64, 64},
-    {64, 256, 4, 64, 64},  {128, 64, 4, 64, 32},  {64, 128, 4, 32, 64},  {64, 64, 4, 32, 32},
-    {128, 32, 4, 32, 32},  {32, 128, 4, 32, 32},  {64, 32, 4, 32, 16},   {32, 64, 4, 16, 32},
-    {32, 32, 4, 16, 16},   {16, 128, 4, 16, 32},  {16, 64, 4, 16, 16},
+    {16, 64, 4, 16, 16, false, false}, {16, 128, 4, 16, 32, false, true}, {32, 32, 4, 16, 16, false, false},
+    {32, 64, 4, 16, 32, true, true},   {64, 32, 4, 32, 16, true, false},  {32, 128, 4, 32, 32, true, true},
+    {128, 32, 4, 32, 32, true, false}, {64, 64, 4, 32, 32, true, true},   {64, 128, 4, 32, 64, true, true},
+    {128, 64, 4, 64, 32, true, true},  {64, 256, 4, 64, 64, false, true}, {256, 64, 4, 64, 64, true, false},
+    {128, 128, 4, 64, 64, true, true}, {128, 256, 8, 64, 64, true, true}, {256, 128, 8, 64, 64, true, true},
 };
 /* clang-format on */
 
@@ -50,8 +54,8 @@ static const struct tile catalogue[] = {
    the right operand once for all warps of a group, and the left one from registers: 64 rows at that
    rate, more in proportion. */
 #define GROUP_BYTES 4096.0
-/* Smallest tile of matrix-unit kernels, but for products that are smaller themselves. */
-#define MATRIX_TILE_MIN 4096
+/* Results of a tile below which it is small (left_out). */
+#define SMALL_TILE 4096
 /* What a step of K costs beside its multiplications (fragment loads, addresses, the loop), as
    elements of the tile: a 128 x 128 tile loses 5 % of a vector pipe, 10 % of a matrix unit. */
 #define VECTOR_FIXED_AREA 860.0
@@ -223,13 +227,21 @@ static double occupancy(const struct wl_map_ctx *c, const struct tile *t, double
     return wl_max_d(1, o);
 }
 
+/* What a tile of the catalogue needs of a unit, whatever the product. */
+struct tile_needs {
+    double multiply;   /* cycles of a step of K */
+    double shared;     /* bytes of shared memory that its warps read per element of K */
+    double panels;     /* elements of operands per element of K that cross the L2 */
+    double step, wait; /* cycles of a step without its loads' latency; that latency */
+    double occupancy;
+};
+
 /* One tile of the catalogue with one split of K. */
 struct attempt {
     const struct tile *tile; /* NULL: none yet */
     int64_t split;
     double seconds, cycles;
     double tiles, rounds, depth, step;
-    double shared; /* bytes of shared memory per tile and element of K */
     struct gpu_bytes bytes;
     struct gpu_spread spread;
 };
@@ -246,105 +258,118 @@ static bool better(const struct attempt *a, const struct attempt *b)
     return a->bytes.l2 < b->bytes.l2;
 }
 
-/* Bytes of shared memory that the warps of a tile read per element of K. */
-static double shared_bytes(const struct unit_rates *r, const struct tile *t)
+static struct tile_needs needs_of(const struct gpu_task *task, const struct tile *t)
 {
+    const struct unit_rates *r = &task->r;
+    struct tile_needs n = {.shared = t->warps * (t->wm + t->wn) * r->elem_bytes,
+                           .panels = t->bm + t->bn,
+                           .wait = LOAD_CYCLES * r->elem_bytes / (r->stages * STEP_BYTES),
+                           .occupancy = occupancy(task->c, t, r->stages)};
     if (r->group_rows > 0) {
-        return ceil(t->bm / r->group_rows) * t->bn * r->elem_bytes;
+        /* Units of that kind also pair blocks, which read the wider operand once for both. */
+        n.shared = ceil(t->bm / r->group_rows) * t->bn * r->elem_bytes;
+        n.panels -= 0.5 * wl_max_d(t->bm, t->bn);
     }
-    return t->warps * (t->wm + t->wn) * r->elem_bytes;
+    n.multiply = ((double)t->bm * t->bn + r->fixed_area) / r->macs_per_cycle;
+    n.step = wl_max_d(n.multiply, n.shared / r->shared_bytes_per_cycle);
+    return n;
 }
 
 /* Cycles of the busiest unit; sets what a step of K takes. */
-static double attempt_cycles(const struct gpu_task *task, double multiply, struct attempt *a)
+static double attempt_cycles(const struct unit_rates *r, const struct tile_needs *n,
+                             struct attempt *a)
 {
-    const struct unit_rates *r = &task->r;
-    double resident = wl_min_d(occupancy(task->c, a->tile, r->stages), a->rounds);
-    double waiting = LOAD_CYCLES * r->elem_bytes / (r->stages * STEP_BYTES * resident);
-    a->step = wl_max_d(wl_max_d(multiply, a->shared / r->shared_bytes_per_cycle), waiting);
+    double resident = wl_min_d(n->occupancy, a->rounds);
+    a->step = wl_max_d(n->step, n->wait / resident);
     double starts = resident >= 2 ? 1 : a->rounds;
     double work = a->depth * a->step / r->efficiency;
     double joins = a->split > 1 ? BLOCK_START_CYCLES + SPLIT_JOIN_CYCLES * (double)a->split : 0;
     return a->rounds * work + starts * BLOCK_START_CYCLES + joins;
 }
 
-static void spread_attempt(const struct gpu_task *task, struct attempt *a)
+static void spread_attempt(const struct gpu_task *task, const struct tile_needs *n,
+                           struct attempt *a)
 {
     const struct gpu_shape *sh = task->sh;
     const struct unit_rates *r = &task->r;
     const struct tile *t = a->tile;
     double split = (double)a->split;
-    /* Units of that kind also pair blocks, which read the wider operand once for both. */
-    double panels = t->bm + t->bn - (r->group_rows > 0 ? 0.5 * wl_max_d(t->bm, t->bn) : 0);
-    double of_tile = a->depth * panels * wl_min_d(r->elem_bytes, sh->stored_bytes);
+    double of_tile = a->depth * n->panels * wl_min_d(r->elem_bytes, sh->stored_bytes);
     double results = (double)sh->g * wl_max_d(1, (double)sh->m / t->bm) *
                      wl_max_d(1, (double)sh->n / t->bn) * split;
     results = wl_min_d(results, r->units);
-    a->bytes.shared = a->tiles * a->depth * a->shared;
+    a->bytes.shared = a->tiles * a->depth * n->shared;
     a->bytes.l2 = a->tiles * of_tile;
     a->bytes.split =
         a->split > 1 ? 8.0 * split * (double)sh->g * (double)sh->m * (double)sh->n : 0;
     a->spread.of_results = 1 / results;
     a->spread.of_weights = share_of_weights(task, a->depth * t->bn);
     double transformed = 2 * sh->transform_elems * r->elem_bytes * a->spread.of_results;
-    a->spread.tiles[GPU_SHARED] = a->rounds * a->depth * a->shared + transformed;
+    a->spread.tiles[GPU_SHARED] = a->rounds * a->depth * n->shared + transformed;
     a->spread.tiles[GPU_L2] =
         a->rounds * of_tile + a->bytes.split * a->spread.of_results + transformed;
 }
 
-/* `whole_tiles`: of the product before K is split. */
-static void try_tile(const struct gpu_task *task, const struct tile *t, double whole_tiles,
-                     int64_t split, struct attempt *best)
+static void try_split(const struct gpu_task *task, const struct tile_needs *n, struct attempt a,
+                      struct attempt *best)
 {
-    const struct unit_rates *r = &task->r;
-    struct attempt a = {.tile = t,
-                        .split = split,
-                        .tiles = whole_tiles * (double)split,
-                        .depth = wl_ceil_div_d(task->sh->k, split)};
-    double multiply = ((double)t->bm * t->bn + r->fixed_area) / r->macs_per_cycle;
-    a.rounds = ceil(a.tiles / r->units);
-    if (pipes_s(task, a.rounds * a.depth * multiply / r->efficiency) > best->seconds) {
-        return;
-    }
-    a.shared = shared_bytes(r, t);
-    a.cycles = attempt_cycles(task, multiply, &a);
+    a.rounds = ceil(a.tiles / task->r.units);
+    a.depth = ceil((double)task->sh->k / (double)a.split);
+    a.cycles = attempt_cycles(&task->r, n, &a);
     if (pipes_s(task, a.cycles) > best->seconds) {
         return;
     }
-    spread_attempt(task, &a);
+    spread_attempt(task, n, &a);
     a.seconds = seconds_of(task, a.cycles, &a.bytes, &a.spread);
     if (better(&a, best)) {
         *best = a;
     }
 }
 
-static void try_catalogue(const struct gpu_task *task, struct attempt *best)
+/* `tiles`: of the product before K is split. */
+static void try_tile(const struct gpu_task *task, const struct tile *t, double tiles,
+                     struct attempt *best)
 {
-    const struct gpu_shape *sh = task->sh;
-    const struct unit_rates *r = &task->r;
-    double coarse = (double)sh->g * wl_ceil_div_d(sh->m, 64) * wl_ceil_div_d(sh->n, 64);
-    for (size_t i = 0; i < WL_ARRAY_LEN(catalogue); i++) {
-        const struct tile *t = &catalogue[i];
-        /* A tile far larger than the product only wastes. */
-        bool wasteful = t->bn > 32 && t->bn >= 2 * sh->n;
-        if (wasteful && i + 1 < WL_ARRAY_LEN(catalogue)) {
-            continue;
-        }
-        bool fine = t->bm * t->bn < MATRIX_TILE_MIN && t->bm < sh->m && t->bn < sh->n;
-        if (r->matrix && fine) {
-            continue;
-        }
-        double tiles = (double)sh->g * wl_ceil_div_d(sh->m, t->bm) * wl_ceil_div_d(sh->n, t->bn);
-        /* Smaller tiles only lose once larger ones fill the units many times over. */
-        if (best->tile != NULL && coarse > 8 * r->units && (double)t->bm * t->bn < 4096) {
+    const struct tile_needs n = needs_of(task, t);
+    int64_t k = task->sh->k;
+    for (int64_t split = 1; split <= SPLIT_MAX; split *= 2) {
+        double parts = tiles * (double)split;
+        if (split > 1 && (parts > 2 * task->r.units || k < SPLIT_MIN_K * split)) {
             break;
         }
-        for (int64_t split = 1; split <= SPLIT_MAX; split *= 2) {
-            if (split > 1 &&
-                (tiles * (double)split > 2 * r->units || sh->k / split < SPLIT_MIN_K)) {
-                break;
-            }
-            try_tile(task, t, tiles, split, best);
+        try_split(task, &n, (struct attempt){.tile = t, .split = split, .tiles = parts}, best);
+    }
+}
+
+/*
+ * Is left out: a tile of which half would do as well, of products with few rows or columns; small
+ * tiles where `many` larger ones fill the units many times over; small ones of matrix units, but
+ * for products that are smaller themselves. With more rows no tile comes in that another one in
+ * place before would not match.
+ */
+static bool left_out(const struct gpu_task *task, const struct tile *t, bool many)
+{
+    int64_t m = task->sh->m;
+    int64_t n = task->sh->n;
+    int32_t area = t->bm * t->bn;
+    if ((many || (task->r.matrix && t->bm < m && t->bn < n)) && area < SMALL_TILE) {
+        return true;
+    }
+    bool half_is_left = !many || area / 2 >= SMALL_TILE;
+    return half_is_left &&
+           ((t->half_m && t->bm >= 2 * m) || (t->half_n && t->bn >= 2 * n));
+}
+
+static void try_catalogue(const struct gpu_task *task, struct attempt *best)
+{
+    double m = (double)task->sh->m;
+    double n = (double)task->sh->n;
+    double g = (double)task->sh->g;
+    bool many = g * ceil(m / 64) * ceil(n / 64) > 8 * task->r.units;
+    for (size_t i = 0; i < WL_ARRAY_LEN(catalogue); i++) {
+        const struct tile *t = &catalogue[i];
+        if (!left_out(task, t, many)) {
+            try_tile(task, t, g * ceil(m / t->bm) * ceil(n / t->bn), best);
         }
     }
 }
