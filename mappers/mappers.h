@@ -78,6 +78,8 @@ struct wl_mapping {
     int32_t pipe_count;
     bool serial_pipes;
     struct wl_traffic traffic[WL_LEVELS_MAX]; /* by device level */
+    double crossing[WL_LEVELS_MAX];    /* share of the operands' bytes that crosses a level once:
+                                          what those inside it do not hold */
     double level_share[WL_LEVELS_MAX]; /* (0..1] share of the level's bandwidth that it can draw */
     double dispatches;                 /* launches by the runtime */
     double barriers;                   /* parallel regions joined */
