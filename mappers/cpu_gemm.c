@@ -259,8 +259,7 @@ static void try_tiles(const struct cpu_shape *sh, struct tile_try t, const struc
         }
         for (t.rows = t.rows < 1 ? 1 : t.rows; t.rows >= 1; t.rows /= 2) {
             try_tile(sh, &t, l, best);
-            double tiles =
-                (double)sh->g * wl_ceil_div_d(t.m, t.rows) * wl_ceil_div_d(nvec, t.vecs);
+            double tiles = (double)sh->g * wl_ceil_div_d(t.m, t.rows) * wl_ceil_div_d(nvec, t.vecs);
             if (tiles > 4 * t.cores.units) {
                 break;
             }
@@ -313,11 +312,11 @@ static struct beside beside_on(const struct wl_map_ctx *c, const struct cpu_shap
 {
     const struct wl_level *l = &c->device->levels[0];
     double clock = c->device->pipes[choice.pipe].clock_hz;
-    return (struct beside){
-        .pipes_s = sh->beside_s + transform_s,
-        .bytes = sh->beside_bytes + 2 * sh->transform_elems * sh->elem_bytes,
-        .s_per_byte = 1 / (wl_map_level_rate(l) * wl_map_level_share(c, 0, units)),
-        .s_per_cycle = 1 / (clock * efficiency_of(c, sh, choice))};
+    return (struct beside){.pipes_s = sh->beside_s + transform_s,
+                           .bytes = sh->beside_bytes + 2 * sh->transform_elems * sh->elem_bytes,
+                           .s_per_byte =
+                               1 / (wl_map_level_rate(l) * wl_map_level_share(c, 0, units)),
+                           .s_per_cycle = 1 / (clock * efficiency_of(c, sh, choice))};
 }
 
 static void plan_vector(const struct wl_map_ctx *c, const struct cpu_shape *sh,
@@ -376,8 +375,8 @@ static void try_matrix(const struct cpu_shape *sh, const struct matrix_tiles *t,
         {m.rest > 0 && n.rest > 0 ? g : 0, matrix_cycles(t, m.rest, n.rest)}};
     double total = 0;
     double busy = busiest(sizes, cores, &total);
-    double loads = g * t->steps *
-                   ((double)size[0] * block_count(&n) + (double)size[1] * block_count(&m));
+    double loads =
+        g * t->steps * ((double)size[0] * block_count(&n) + (double)size[1] * block_count(&m));
     double seconds = with_beside(beside, sh, busy, loads * t->tile_bytes);
     if (!sooner(best, seconds, busy, loads)) {
         return;

@@ -156,8 +156,7 @@ static void map_product(struct gpu_job *j, const struct wl_run *run)
         wl_max_d(0, plan.bytes.shared - sh.left_bytes - sh.right_bytes) * times;
     if (c->device->level_count > 2) {
         m->traffic[1].read_bytes =
-            before_l2 +
-            wl_max_d(0, plan.bytes.l2 - sh.left_bytes - sh.right_bytes) * times;
+            before_l2 + wl_max_d(0, plan.bytes.l2 - sh.left_bytes - sh.right_bytes) * times;
         m->traffic[1].read_bytes += plan.bytes.split / 2 * times;
         m->traffic[1].write_bytes += plan.bytes.split / 2 * times;
     }
@@ -288,8 +287,7 @@ static void set_shares(struct gpu_job *j)
     for (int i = 0; i < GPU_LEVELS; i++) {
         int32_t l = gpu_level_index(d, i);
         double busiest = j->levels[i].tiles + j->rest[i];
-        double share =
-            gpu_level_share(gpu_unit_share(d, l), bytes_of(&j->m->traffic[l]), busiest);
+        double share = gpu_level_share(gpu_unit_share(d, l), bytes_of(&j->m->traffic[l]), busiest);
         j->m->level_share[l] = share * (l > 0 && reduces ? REDUCE_SHARE : 1);
     }
 }
@@ -313,9 +311,10 @@ static void set_levels(struct gpu_job *j)
     for (int i = 0; i < GPU_LEVELS; i++) {
         int32_t l = gpu_level_index(j->c->device, i);
         double of_tiles = i == GPU_MAIN ? 0 : 1;
-        j->levels[i] = (struct gpu_level){
-            .activations = wl_max_d(0, bytes_of(&j->compulsory[l]) - weights[l] - operands[0] * of_tiles),
-            .weights = wl_max_d(0, weights[l] - operands[1] * of_tiles)};
+        j->levels[i] =
+            (struct gpu_level){.activations = wl_max_d(0, bytes_of(&j->compulsory[l]) - weights[l] -
+                                                              operands[0] * of_tiles),
+                               .weights = wl_max_d(0, weights[l] - operands[1] * of_tiles)};
     }
     for (int32_t i = 0; i < s->weight_count; i++) {
         j->weight_elems += (double)s->weights[i].elems;

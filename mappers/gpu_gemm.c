@@ -189,10 +189,9 @@ static double seconds_of(const struct gpu_task *t, double cycles, const struct g
 {
     double operands = t->sh->left_bytes + t->sh->right_bytes;
     double transformed = 2 * t->sh->transform_elems * t->r.elem_bytes;
-    double more[GPU_LEVELS] = {
-        [GPU_SHARED] = wl_max_d(0, b->shared - operands) + transformed,
-        [GPU_L2] = wl_max_d(0, b->l2 - operands) + b->split + transformed,
-        [GPU_MAIN] = t->again_bytes};
+    double more[GPU_LEVELS] = {[GPU_SHARED] = wl_max_d(0, b->shared - operands) + transformed,
+                               [GPU_L2] = wl_max_d(0, b->l2 - operands) + b->split + transformed,
+                               [GPU_MAIN] = t->again_bytes};
     double seconds = pipes_s(t, cycles);
     for (int i = 0; i < GPU_LEVELS; i++) {
         const struct gpu_level *l = &t->beside->levels[i];
@@ -300,8 +299,7 @@ static void spread_attempt(const struct gpu_task *task, const struct tile_needs 
     results = wl_min_d(results, r->units);
     a->bytes.shared = a->tiles * a->depth * n->shared;
     a->bytes.l2 = a->tiles * of_tile;
-    a->bytes.split =
-        a->split > 1 ? 8.0 * split * (double)sh->g * (double)sh->m * (double)sh->n : 0;
+    a->bytes.split = a->split > 1 ? 8.0 * split * (double)sh->g * (double)sh->m * (double)sh->n : 0;
     a->spread.of_results = 1 / results;
     a->spread.of_weights = share_of_weights(task, a->depth * t->bn);
     double transformed = 2 * sh->transform_elems * r->elem_bytes * a->spread.of_results;
@@ -356,8 +354,7 @@ static bool left_out(const struct gpu_task *task, const struct tile *t, bool man
         return true;
     }
     bool half_is_left = !many || area / 2 >= SMALL_TILE;
-    return half_is_left &&
-           ((t->half_m && t->bm >= 2 * m) || (t->half_n && t->bn >= 2 * n));
+    return half_is_left && ((t->half_m && t->bm >= 2 * m) || (t->half_n && t->bn >= 2 * n));
 }
 
 static void try_catalogue(const struct gpu_task *task, struct attempt *best)
@@ -431,16 +428,16 @@ static bool plan_depthwise(const struct gpu_task *task, struct gpu_plan *plan)
     double rounds = ceil(blocks / r->units);
     double efficiency = r->efficiency * DEPTHWISE_SHARE;
     double cycles = sh->macs / r->macs_per_cycle / r->units / efficiency + BLOCK_START_CYCLES / 2;
-    struct gpu_plan p = {.cycles = wl_max_d(cycles, sh->macs / blocks * rounds / r->macs_per_cycle),
-                         .tiles = blocks,
-                         .units = wl_min_d(r->units, blocks / rounds),
-                         .bytes = {.shared = sh->macs / 3 * r->elem_bytes,
-                                   .l2 = sh->left_bytes + sh->right_bytes},
-                         .eff_padding = 1,
-                         .eff_balance = blocks / (rounds * r->units),
-                         .eff_pipeline = efficiency,
-                         .spread = {.of_results = 1 / wl_min_d(r->units, blocks),
-                                    .of_weights = 1 / wl_min_d(r->units, (double)sh->g)}};
+    struct gpu_plan p = {
+        .cycles = wl_max_d(cycles, sh->macs / blocks * rounds / r->macs_per_cycle),
+        .tiles = blocks,
+        .units = wl_min_d(r->units, blocks / rounds),
+        .bytes = {.shared = sh->macs / 3 * r->elem_bytes, .l2 = sh->left_bytes + sh->right_bytes},
+        .eff_padding = 1,
+        .eff_balance = blocks / (rounds * r->units),
+        .eff_pipeline = efficiency,
+        .spread = {.of_results = 1 / wl_min_d(r->units, blocks),
+                   .of_weights = 1 / wl_min_d(r->units, (double)sh->g)}};
     p.spread.tiles[GPU_SHARED] = p.bytes.shared / blocks * rounds;
     p.spread.tiles[GPU_L2] =
         sh->left_bytes * p.spread.of_results + sh->right_bytes * p.spread.of_weights;
@@ -591,10 +588,10 @@ void gpu_plan_product(const struct wl_map_ctx *c, const struct wl_run *run,
     const struct gpu_level *l = beside->levels;
     int32_t last = c->device->level_count - 1;
     struct wl_plan_key key = {.bytes = {shape->left_bytes, shape->right_bytes},
-                              .beside = {beside->vector_s, l[GPU_SHARED].total,
-                                         l[GPU_MAIN].total, beside->compulsory[last].read_bytes,
-                                         l[GPU_L2].tiles, l[GPU_L2].activations,
-                                         l[GPU_L2].weights, l[GPU_MAIN].weights},
+                              .beside = {beside->vector_s, l[GPU_SHARED].total, l[GPU_MAIN].total,
+                                         beside->compulsory[last].read_bytes, l[GPU_L2].tiles,
+                                         l[GPU_L2].activations, l[GPU_L2].weights,
+                                         l[GPU_MAIN].weights},
                               .precision = (int32_t)precision};
     struct cached *cached = wl_map_plan_slot(c, &run->product, &key, &found);
     if (!found) {

@@ -12,8 +12,8 @@
  *
  * Traffic: the levels are memories managed by the program. Streamers move L2 -> L1, block movers
  * L3 -> L2, DMA main memory -> L3; each is charged with what crosses its level. L3 is distributed
- * over the mesh: what leaves it travels a third of each mesh dimension on average (uniformly random
- * placement on a grid), and links bound it.
+ * over the mesh: what leaves it travels (n n - 1) / (3 n) of each mesh dimension n on average
+ * (uniformly random placement on a grid), and links bound it.
  *
  * A domain-flow program is loaded into the tiles when the subgraph's pattern differs from that of
  * the subgraph before (repetitions reuse it).
@@ -102,6 +102,12 @@ static void set_shares(const struct wl_map_ctx *c, struct wl_mapping *m)
     }
 }
 
+/* Mean distance of two places on a line of `tiles`, drawn independently: close to a third of it. */
+static double mean_hops(double tiles)
+{
+    return tiles > 1 ? (tiles * tiles - 1) / (3 * tiles) : 0;
+}
+
 /* Memory on the mesh: the level before main memory; bytes that leave it, times their hops. */
 static int32_t mesh_level(const struct wl_device *d)
 {
@@ -111,7 +117,7 @@ static int32_t mesh_level(const struct wl_device *d)
 static double travelled_bytes(const struct wl_device *d, const struct wl_mapping *m)
 {
     const struct wl_traffic *t = &m->traffic[mesh_level(d)];
-    double hops = (double)(d->params.mesh_rows + d->params.mesh_cols) / 3;
+    double hops = mean_hops(d->params.mesh_rows) + mean_hops(d->params.mesh_cols);
     return (t->read_bytes + t->write_bytes) * hops;
 }
 
@@ -180,9 +186,8 @@ static void try_blocks(struct kpu_task *t, int64_t m, int64_t n)
     double useful_rows = (double)m / mb;
     double useful_cols = beside > 1 ? (double)(n * beside) : (double)n / nb;
     struct kpu_block b = {.padding = useful_rows * useful_cols / (double)(t->rows * t->cols),
-                          .injected_elems = blocks *
-                                            (useful_rows * (double)beside + useful_cols) *
-                                            (double)p->k,
+                          .injected_elems =
+                              blocks * (useful_rows * (double)beside + useful_cols) * (double)p->k,
                           .rows = (int32_t)t->rows,
                           .cols = (int32_t)t->cols};
     for (b.split = 1; b.split <= SPLIT_MAX; b.split *= 2) {

@@ -85,8 +85,8 @@ struct wl_mapping {
     double barriers;                   /* parallel regions joined */
     double
         measured_s; /* as a calibration has it, in place of compute and memory; 0: not measured */
-    double least_compute_s; /* of the plan that computes soonest, where another is faster on the
-                               whole; 0: this one */
+    double least_compute_s;   /* of the plan that computes soonest, where another is faster on the
+                                 whole; 0: this one */
     const char *measured_as;  /* the calibration's operation that it was taken from, else NULL */
     double measured_distance; /* doublings from the nearest size measured */
     double serial_s; /* latency that nothing overlaps: program loads, DMA start, chains of steps */

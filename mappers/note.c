@@ -50,8 +50,8 @@ static int add_capacity(const struct wl_mappings *all, const struct wl_mapping *
     int at = 0;
     for (int32_t l = wl_mapper_find(d->class)->kept_level(d, false) + 1; l < d->level_count; l++) {
         if (at >= 0 && (size_t)at < size && m->crossing[l] >= 0.005) {
-            at += snprintf(out + at, size - (size_t)at, "%s%s %.3g %%", first && at == 0 ? "" : ", ",
-                           d->levels[l].name, 100 * m->crossing[l]);
+            at += snprintf(out + at, size - (size_t)at, "%s%s %.3g %%",
+                           first && at == 0 ? "" : ", ", d->levels[l].name, 100 * m->crossing[l]);
         }
     }
     double again = wl_max_d(m->tiling.reload_left, m->tiling.reload_right);

@@ -57,7 +57,8 @@ static void prepare(struct run *r, const char *model, int64_t batch)
 /* What a subgraph loses its throughput by, and what the note on it says. */
 struct effects {
     double latency_s;
-    double kept; /* share of the peak after padding, balance and pipeline */
+    double kept; /* share of the pipe's peak after padding, balance and pipeline */
+    int32_t pipe;
     double crossing[WL_LEVELS_MAX], again;
     char note[256];
 };
@@ -93,6 +94,7 @@ static void note_effects(const struct wl_mappings *all, int32_t i, double latenc
     const struct wl_mapping *m = &all->items[i];
     *e = (struct effects){.latency_s = latency_s,
                           .kept = m->eff_padding * m->eff_balance * m->eff_pipeline,
+                          .pipe = m->pipe,
                           .again = fmax(m->tiling.reload_left, m->tiling.reload_right)};
     memcpy(e->crossing, m->crossing, sizeof(e->crossing));
     (void)wl_mapping_note(all, i, e->note, sizeof(e->note));
@@ -532,15 +534,16 @@ static void expect_narrower_not_slower(const char *name, const struct run *r,
 
 /*
  * Whether the note on a subgraph of a larger batch names what it loses against the smaller one: a
- * tail (padding, balance, pipeline) or capacity (a level that more of the operands cross, an
- * operand read more often).
+ * tail (padding, balance, pipeline: less of the pipe's peak, or another pipe's) or capacity (a
+ * level that more of the operands cross, an operand read more often).
  */
 static bool names_loss(const struct wl_device *d, const struct effects *less,
                        const struct effects *more)
 {
-    bool named = more->kept < less->kept * (1 - 1e-6) &&
-                 (strstr(more->note, "padding ") != NULL || strstr(more->note, "balance ") != NULL ||
-                  strstr(more->note, "pipeline ") != NULL);
+    bool worse = more->pipe != less->pipe || more->kept < less->kept * (1 - 1e-6);
+    bool named = worse && (strstr(more->note, "padding ") != NULL ||
+                           strstr(more->note, "balance ") != NULL ||
+                           strstr(more->note, "pipeline ") != NULL);
     named = named || (more->again > less->again && strstr(more->note, " times") != NULL);
     for (int32_t l = 1; l < d->level_count; l++) {
         named = named || (more->crossing[l] > less->crossing[l] * (1 + 1e-6) &&
