@@ -32,8 +32,11 @@ static const struct {
     {"stride", offsetof(struct wl_kernel_sizes, stride), 1},
     {"width", offsetof(struct wl_kernel_sizes, width), 1},
     {"operands", offsetof(struct wl_kernel_sizes, operands), 0},
+    {"edge", offsetof(struct wl_kernel_sizes, edge), 0},
+    {"passes", offsetof(struct wl_kernel_sizes, passes), 0},
     {"epilogue", offsetof(struct wl_kernel_sizes, epilogue), 0},
     {"bytes", offsetof(struct wl_kernel_sizes, bytes), 0},
+    {"near_bytes", offsetof(struct wl_kernel_sizes, near_bytes), 0},
     {"cold_bytes", offsetof(struct wl_kernel_sizes, cold_bytes), 0},
     {"reuse_bytes", offsetof(struct wl_kernel_sizes, reuse_bytes), 0},
 };
@@ -48,7 +51,7 @@ static double size_get(const struct wl_kernel_sizes *s, size_t i)
     return *(const double *)(const void *)((const char *)s + size_keys[i].offset);
 }
 
-static bool same_sizes(const struct wl_kernel_sizes *a, const struct wl_kernel_sizes *b)
+bool wl_bench_same_sizes(const struct wl_kernel_sizes *a, const struct wl_kernel_sizes *b)
 {
     for (size_t i = 0; i < WL_ARRAY_LEN(size_keys); i++) {
         double x = size_get(a, i), y = size_get(b, i);
@@ -66,7 +69,7 @@ bool wl_bench_has(const struct wl_bench *b, const char *operation, enum wl_preci
     for (int32_t i = 0; i < b->row_count; i++) {
         const struct wl_bench_row *r = &b->rows[i];
         if (r->threads == threads && r->precision == precision &&
-            strcmp(r->operation, operation) == 0 && same_sizes(&r->sizes, sizes)) {
+            strcmp(r->operation, operation) == 0 && wl_bench_same_sizes(&r->sizes, sizes)) {
             return true;
         }
     }

@@ -65,6 +65,8 @@ wl_status wl_bench_open(struct wl_bench *b, const struct wl_bench_options *optio
                         const char *framework, const char *partial_path,
                         struct wl_error *err) WL_MUST_CHECK;
 void wl_bench_close(struct wl_bench *b);
+/* Whether two kernels are one to a calibration. */
+bool wl_bench_same_sizes(const struct wl_kernel_sizes *a, const struct wl_kernel_sizes *b);
 bool wl_bench_has(const struct wl_bench *b, const char *operation, enum wl_precision precision,
                   int32_t threads, const struct wl_kernel_sizes *sizes);
 /* The first row of an operation at a thread count, or NULL. */

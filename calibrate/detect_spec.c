@@ -252,6 +252,7 @@ static void add_outer(struct writer *w, int level)
     (void)cJSON_AddNumberToObject(l, "unit_bandwidth_bps",
                                   rounded(fmin(w->memory.cache_one_bps, w->memory.cache_all_bps)));
     (void)cJSON_AddNumberToObject(l, "efficiency", 1);
+    (void)cJSON_AddBoolToObject(l, "read_bandwidth", true);
     describe(l, "measured", "sweep");
 }
 
@@ -275,6 +276,7 @@ static void add_memory(struct writer *w)
     (void)cJSON_AddNumberToObject(l, "unit_bandwidth_bps",
                                   rounded(fmin(w->memory.dram_one_bps, w->memory.dram_all_bps)));
     (void)cJSON_AddNumberToObject(l, "efficiency", 1);
+    (void)cJSON_AddBoolToObject(l, "read_bandwidth", true);
     (void)cJSON_AddStringToObject(l, "technology", wl_device_dram(&w->relative.device)->technology);
     describe(l, "measured", "sweep");
 }

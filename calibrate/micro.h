@@ -52,12 +52,33 @@ int64_t wl_micro_pick(int32_t i, int32_t base, const int64_t *values, int32_t co
 /* One node; the tensor it makes. */
 const char *wl_micro_unary(struct wl_onnx *b, const char *op, const char *x);
 const char *wl_micro_binary(struct wl_onnx *b, const char *op, const char *x, const char *y);
-/* An image in blocks of channels, made cheaply: a convolution of four channels. */
-const char *wl_micro_blocked_image(struct wl_onnx *b, int64_t batch, int64_t c, int64_t h,
-                                   int64_t w);
+/* An image in blocks of channels, made by a pointwise convolution of `from` channels, which is no
+   row: cheaply from four. */
+const char *wl_micro_blocked_image(struct wl_onnx *b, int64_t from, const int64_t dims[4]);
 /* A tensor that a kernel has just written. */
 const char *wl_micro_fresh(struct wl_onnx *b, const int64_t *dims, int32_t rank);
 void wl_micro_window_attrs(struct wl_onnx *b, struct wl_onnx_node *n, int64_t kh, int64_t kw,
                            int64_t stride, int64_t dilation);
+
+/* A kernel of the grid: one design of a kind. */
+struct wl_micro_cell {
+    const struct wl_micro_kind *kind;
+    int64_t p[WL_MICRO_SIZES];
+    double work;
+};
+
+/* The designs of all kinds in files of about equal time (micro_grid.c). */
+struct wl_micro_grid {
+    struct wl_micro_cell *cells;
+    int32_t *starts; /* of each file, and one more */
+    int32_t files;
+};
+
+wl_status wl_micro_grid_make(struct wl_arena *arena, bool quick, struct wl_micro_grid *out,
+                             struct wl_error *err) WL_MUST_CHECK;
+/* File `file` of the grid as wattline reads it; `reversed`: its cells in the opposite order. */
+wl_status wl_micro_grid_emit(const struct wl_micro_grid *g, int32_t file, bool reversed,
+                             struct wl_arena *arena, struct wl_onnx **out,
+                             struct wl_error *err) WL_MUST_CHECK;
 
 #endif

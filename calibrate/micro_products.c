@@ -77,11 +77,14 @@ static const char *conv(struct wl_onnx *b, const char *x, int64_t cin, int64_t c
     return wl_onnx_result(n);
 }
 
-const char *wl_micro_blocked_image(struct wl_onnx *b, int64_t batch, int64_t c, int64_t h,
-                                   int64_t w)
+const char *wl_micro_blocked_image(struct wl_onnx *b, int64_t from, const int64_t dims[4])
 {
-    const int64_t dims[] = {batch, 4, h, w};
-    return conv(b, wl_onnx_input(b, WL_ONNX_FLOAT, dims, 4), 4, c, 1, 1, 1, 1, 1);
+    const int64_t in[] = {dims[0], from, dims[2], dims[3]};
+    wl_onnx_aid(b, true);
+    const char *x = wl_onnx_input(b, WL_ONNX_FLOAT, in, 4);
+    const char *y = conv(b, x, from, dims[1], 1, 1, 1, 1, 1);
+    wl_onnx_aid(b, false);
+    return y;
 }
 
 const char *wl_micro_fresh(struct wl_onnx *b, const int64_t *dims, int32_t rank)
@@ -104,7 +107,7 @@ const char *wl_micro_binary(struct wl_onnx *b, const char *op, const char *x, co
  * p: batch, height, width (of the input), channels in, out, groups, window h, w, stride, epilogue
  */
 enum { BATCH, HEIGHT, WIDTH, CIN, COUT, GROUPS, KH, KW, STRIDE, EPILOGUE };
-enum { PLAIN, RELU, RESIDUAL, SIGMOID, DILATED, RELU6 };
+enum { PLAIN, RELU, RESIDUAL, SIGMOID, DILATED, RELU6, HARD_SWISH };
 
 static double conv_macs(const int64_t *p)
 {
@@ -141,7 +144,10 @@ static const char *activation(struct wl_onnx *b, int64_t epilogue, const char *x
         const char *const in[8] = {x, wl_onnx_scalar(b, 0), wl_onnx_scalar(b, 6)};
         return wl_onnx_result(wl_onnx_add(b, "Clip", in));
     }
-    return wl_micro_unary(b, epilogue == SIGMOID ? "Sigmoid" : "Relu", x);
+    const char *op = epilogue == SIGMOID      ? "Sigmoid"
+                     : epilogue == HARD_SWISH ? "HardSwish"
+                                              : "Relu";
+    return wl_micro_unary(b, op, x);
 }
 
 static void emit_conv(struct wl_onnx *b, const char *op, const int64_t *p)
@@ -153,7 +159,8 @@ static void emit_conv(struct wl_onnx *b, const char *op, const int64_t *p)
                          p[KH], p[KW], p[STRIDE], dilation);
     if (p[EPILOGUE] == RESIDUAL) {
         int64_t h = (p[HEIGHT] - 1) / p[STRIDE] + 1, w = (p[WIDTH] - 1) / p[STRIDE] + 1;
-        y = wl_micro_binary(b, "Add", y, wl_micro_blocked_image(b, p[BATCH], p[COUT], h, w));
+        const int64_t other[] = {p[BATCH], p[COUT], h, w};
+        y = wl_micro_binary(b, "Add", y, wl_micro_blocked_image(b, 4, other));
     }
     wl_onnx_output(b, activation(b, p[EPILOGUE], y));
 }
@@ -172,14 +179,25 @@ static void image(int32_t i, int64_t *p, double low, double high)
     p[STRIDE] = 1;
 }
 
+/*
+ * Channels by element `i` of the sequence: half of the designs have counts as most networks do,
+ * multiples of 64 or of what is next to it below.
+ */
+static int64_t channels(int32_t i, int32_t base, double low, double high, int64_t step)
+{
+    int64_t c = spread(i, base, low, high, step);
+    int64_t unit = c >= 128 ? 64 : c >= 48 ? 32 : 16;
+    return wl_micro_halton(i, 29) < 0.5 ? (c + unit / 2) / unit * unit : c;
+}
+
 static bool design_window(int32_t i, int64_t *p)
 {
     static const int64_t taps[][2] = {{3, 3}, {3, 3}, {3, 3}, {3, 3}, {3, 3}, {3, 3},
                                       {5, 5}, {1, 7}, {7, 1}, {7, 7}, {3, 1}, {1, 3}};
     int64_t at = (int64_t)(wl_micro_halton(i, 7) * 12);
     image(i, p, 5, 140);
-    p[CIN] = spread(i, 3, 16, 640, 16);
-    p[COUT] = spread(i, 5, 16, 640, 16);
+    p[CIN] = channels(i, 3, 16, 640, 16);
+    p[COUT] = channels(i, 5, 16, 640, 16);
     p[KH] = taps[at][0];
     p[KW] = taps[at][1];
     p[STRIDE] = p[KH] == p[KW] ? PICK(i, 13, 1, 1, 1, 2) : 1;
@@ -193,19 +211,71 @@ static bool design_window(int32_t i, int64_t *p)
 static bool design_pointwise(int32_t i, int64_t *p)
 {
     image(i, p, 4, 150);
-    p[CIN] = spread(i, 3, 16, 2300, 8);
-    p[COUT] = spread(i, 5, 8, 2300, 8);
+    p[CIN] = channels(i, 3, 16, 2300, 8);
+    p[COUT] = channels(i, 5, 8, 2300, 8);
     p[STRIDE] = PICK(i, 13, 1, 1, 1, 1, 1, 1, 2);
-    p[EPILOGUE] = PICK(i, 17, PLAIN, PLAIN, RELU, RELU, RESIDUAL, SIGMOID, RELU6);
+    p[EPILOGUE] = PICK(i, 17, PLAIN, PLAIN, RELU, RELU, RESIDUAL, SIGMOID, RELU6, HARD_SWISH);
     return conv_fits(i, p);
+}
+
+/* First layers, and those of batches: few channels of many pixels, which no cache holds. */
+static bool design_early(int32_t i, int64_t *p)
+{
+    image(i, p, 40, 170);
+    p[BATCH] = PICK(i, 11, 1, 8, 8, 8);
+    p[HEIGHT] *= p[BATCH] == 1 ? 2 : 1;
+    p[WIDTH] = p[HEIGHT];
+    p[CIN] = channels(i, 3, 16, 128, 8);
+    p[COUT] = channels(i, 5, 16, 256, 8);
+    p[EPILOGUE] = PICK(i, 17, PLAIN, RELU, RELU6, RELU6, RESIDUAL, SIGMOID, HARD_SWISH);
+    return conv_fits(i, p);
+}
+
+static bool design_early_depthwise(int32_t i, int64_t *p)
+{
+    bool fits = design_early(i, p);
+    p[COUT] = p[GROUPS] = p[CIN];
+    p[KH] = p[KW] = PICK(i, 7, 3, 3, 3, 5, 7);
+    p[STRIDE] = PICK(i, 13, 1, 1, 2);
+    p[EPILOGUE] = PICK(i, 17, PLAIN, RELU, RELU6, RELU6, HARD_SWISH);
+    return fits && conv_fits(i, p);
+}
+
+static bool design_early_first(int32_t i, int64_t *p)
+{
+    image(i, p, 90, 420);
+    p[BATCH] = PICK(i, 11, 4, 8, 8);
+    p[CIN] = 3;
+    p[COUT] = channels(i, 5, 16, 96, 16);
+    p[KH] = p[KW] = PICK(i, 7, 3, 3, 3, 5, 7);
+    p[STRIDE] = PICK(i, 13, 1, 2, 2, 2, 4);
+    p[EPILOGUE] = PICK(i, 17, PLAIN, RELU, RELU6, HARD_SWISH);
+    return conv_fits(i, p);
+}
+
+/* Last layers of small networks: their weights stay in the last cache from inference to inference.
+ */
+static bool design_late(int32_t i, int64_t *p)
+{
+    image(i, p, 1, 15);
+    p[BATCH] = 1;
+    p[CIN] = channels(i, 3, 32, 1600, 8);
+    p[COUT] = channels(i, 5, 16, 1600, 8);
+    p[EPILOGUE] = PICK(i, 17, PLAIN, PLAIN, RELU, RESIDUAL, SIGMOID, RELU6, HARD_SWISH);
+    return conv_macs(p) <= 6e7 && p[CIN] * p[COUT] <= 1500000;
+}
+
+static double late_work(const int64_t *p)
+{
+    return conv_work(p) + 4.0 * (double)(p[CIN] * p[COUT]);
 }
 
 /* Squeeze and excite: one pixel. */
 static bool design_pixel(int32_t i, int64_t *p)
 {
     image(i, p, 1, 1.4);
-    p[CIN] = spread(i, 3, 16, 2300, 8);
-    p[COUT] = spread(i, 5, 8, 2300, 8);
+    p[CIN] = channels(i, 3, 16, 2300, 8);
+    p[COUT] = channels(i, 5, 8, 2300, 8);
     p[EPILOGUE] = PICK(i, 17, PLAIN, RELU, SIGMOID);
     return conv_fits(i, p);
 }
@@ -214,7 +284,7 @@ static bool design_first(int32_t i, int64_t *p)
 {
     image(i, p, 24, 420);
     p[CIN] = PICK(i, 3, 3, 3, 3, 1, 4, 12);
-    p[COUT] = spread(i, 5, 16, 128, 16);
+    p[COUT] = channels(i, 5, 16, 128, 16);
     p[KH] = p[KW] = PICK(i, 7, 3, 3, 4, 5, 7, 7, 11);
     p[STRIDE] = PICK(i, 13, 1, 2, 2, 4);
     p[EPILOGUE] = PICK(i, 17, PLAIN, RELU, RELU, RELU6);
@@ -237,11 +307,11 @@ static bool design_patch(int32_t i, int64_t *p)
 static bool design_depthwise(int32_t i, int64_t *p)
 {
     image(i, p, 5, 150);
-    p[CIN] = spread(i, 3, 16, 2048, 8);
+    p[CIN] = channels(i, 3, 16, 2048, 8);
     p[COUT] = p[GROUPS] = p[CIN];
     p[KH] = p[KW] = PICK(i, 5, 3, 3, 3, 5, 5, 7);
     p[STRIDE] = PICK(i, 13, 1, 1, 2);
-    p[EPILOGUE] = PICK(i, 17, PLAIN, RELU, RELU6);
+    p[EPILOGUE] = PICK(i, 17, PLAIN, RELU, RELU6, HARD_SWISH);
     return conv_fits(i, p);
 }
 
@@ -459,10 +529,22 @@ static bool design_gemm(int32_t i, int64_t *p)
 {
     p[GROUP] = 1;
     p[M] = spread(i, 2, 1, 4200, 1);
-    p[N] = spread(i, 3, 16, 5000, 8);
-    p[K] = spread(i, 5, 16, 5000, 8);
+    p[N] = channels(i, 3, 16, 5000, 8);
+    p[K] = channels(i, 5, 16, 5000, 8);
     p[FORM] = PICK(i, 7, MATMUL, GEMM);
     return product_fits(p, 1.0e8);
+}
+
+/* Layers of a batch of sequences: results that no near cache holds. */
+static bool design_batch(int32_t i, int64_t *p)
+{
+    p[GROUP] = 1;
+    p[M] = spread(i, 2, 600, 13000, 8);
+    p[N] = channels(i, 3, 64, 4096, 16);
+    p[K] = channels(i, 5, 64, 4096, 16);
+    p[FORM] = PICK(i, 7, MATMUL, GEMM);
+    return product_macs(p) <= LARGE_MACS_MAX &&
+           4.0 * (double)p[M] * (double)(p[N] + p[K]) <= 2 * BYTES_MAX;
 }
 
 /* Small networks: weights that stay in the nearest caches. */
@@ -474,6 +556,17 @@ static bool design_near(int32_t i, int64_t *p)
     p[K] = spread(i, 5, 16, 512, 4);
     p[FORM] = PICK(i, 7, MATMUL, GEMM);
     return true;
+}
+
+/* Classifiers of small networks: weights that stay in the last cache. */
+static bool design_classifier(int32_t i, int64_t *p)
+{
+    p[GROUP] = 1;
+    p[M] = PICK(i, 2, 1, 1, 1, 2, 8);
+    p[N] = channels(i, 3, 16, 2600, 2);
+    p[K] = channels(i, 5, 64, 2600, 8);
+    p[FORM] = PICK(i, 7, MATMUL, GEMM, GEMM);
+    return p[N] * p[K] <= 1500000;
 }
 
 /* Classifiers and decoding: few rows, many weights. */
@@ -556,6 +649,18 @@ static void emit_heads(struct wl_onnx *b, const char *op, const int64_t *p)
     wl_onnx_output(b, wl_micro_binary(b, "MatMul", left, right));
 }
 
+/* The same as sums over letters: scores by the keys as they lie, then their mean of values. */
+static void emit_einsum(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    bool scores = p[FORM] == TRANSPOSED_RIGHT;
+    const int64_t x[] = {1, p[GROUP], p[M], p[K]};
+    const int64_t y[] = {1, p[GROUP], scores ? p[N] : p[K], scores ? p[K] : p[N]};
+    const char *left = wl_micro_fresh(b, x, 4), *right = wl_micro_fresh(b, y, 4);
+    struct wl_onnx_node *n = wl_onnx_add(b, op, (const char *[8]){left, right});
+    wl_onnx_attr_text(b, n, "equation", scores ? "bhid,bhjd->bhij" : "bhij,bhjd->bhid");
+    wl_onnx_output(b, wl_onnx_result(n));
+}
+
 /* ---- recurrences
  * --------------------------------------------------------------------------------- p: steps,
  * batch, input size, hidden size, directions
@@ -597,23 +702,32 @@ static void emit_recurrent(struct wl_onnx *b, const char *op, const int64_t *p)
 
 /* clang-format off */
 const struct wl_micro_kind wl_micro_products[] = {
-    {"pointwise convolution",  50, 300, design_pointwise,  emit_conv,       conv_work,      NULL, 0},
-    {"convolution",            40, 236, design_window,     emit_conv,       conv_work,      NULL, 0},
-    {"depthwise convolution",  40, 236, design_depthwise,  emit_conv,       conv_work,      NULL, 0},
-    {"convolution of one pixel", 12, 90, design_pixel,     emit_conv,       conv_work,      NULL, 0},
-    {"first convolution",      12, 50, design_first,      emit_conv,       conv_work,      NULL, 0},
+    {"pointwise convolution",  50, 240, design_pointwise,  emit_conv,       conv_work,      NULL, 0},
+    {"convolution",            40, 216, design_window,     emit_conv,       conv_work,      NULL, 0},
+    {"depthwise convolution",  40, 180, design_depthwise,  emit_conv,       conv_work,      NULL, 0},
+    {"convolution of one pixel", 12, 40, design_pixel,     emit_conv,       conv_work,      NULL, 0},
+    {"first convolution",      12, 60, design_first,      emit_conv,       conv_work,      NULL, 0},
+    {"pointwise, large images", 6, 36, design_early,      emit_conv,       conv_work,      NULL, 0},
+    {"depthwise, large images", 6, 30, design_early_depthwise, emit_conv,  conv_work,      NULL, 0},
+    {"first, large images",     4, 24, design_early_first, emit_conv,      conv_work,      NULL, 0},
+    {"pointwise, small network", 6, 40, design_late,      emit_conv,       late_work,      NULL, 1.2e7},
+    {"pointwise, usual network", 4, 36, design_late,      emit_conv,       late_work,      NULL, 4e7},
     {"patch convolution",       8, 24, design_patch,      emit_conv,       conv_work,      NULL, 0},
     {"grouped convolution",    14, 70, design_grouped,    emit_conv,       conv_work,      NULL, 0},
-    {"unblocked convolution",  12, 80, design_unblocked,  emit_conv,       conv_work,      NULL, 0},
+    {"unblocked convolution",  12, 70, design_unblocked,  emit_conv,       conv_work,      NULL, 0},
     {"1-D convolution",         8, 60, design_line,       emit_line,       conv_work,      NULL, 0},
     {"3-D convolution",         6, 48, design_volume,     emit_volume,     volume_work,    NULL, 0},
     {"transposed convolution",  8, 60, design_transposed, emit_transposed, conv_work,      NULL, 0},
-    {"matrix product",         36, 180, design_gemm,       emit_gemm,       product_work,   NULL, 0},
+    {"product of a batch",      4, 18, design_batch,      emit_gemm,       product_work,   NULL, 0},
+    {"matrix product",         36, 150, design_gemm,       emit_gemm,       product_work,   NULL, 0},
     {"few rows",               14, 70, design_gemv,       emit_gemm,       product_work,   NULL, 0},
     {"product per head",       20, 100, design_heads,      emit_heads,      product_work,   NULL, 0},
+    {"product per head as sum", 4, 30, design_heads,      emit_einsum,     product_work,   "Einsum", 0},
     {"LSTM",                    4, 40, design_recurrent,  emit_recurrent,  recurrent_work, "LSTM", 0},
     {"GRU",                     4, 40, design_recurrent,  emit_recurrent,  recurrent_work, "GRU", 0},
     {"few rows, near weights", 6,  60, design_near,        emit_gemm,       product_work,   NULL, 1.2e6},
+    {"few rows, small network", 4, 24, design_classifier, emit_gemm,       product_work,   NULL, 1.2e7},
+    {"few rows, usual network", 3, 24, design_classifier, emit_gemm,       product_work,   NULL, 4e7},
     {"few rows, far weights",  6, 30, design_gemv,        emit_gemm,       product_work,   NULL, 3.5e8},
     {"rows, far weights",      4, 18, design_gemm,        emit_gemm,       product_work,   NULL, 3.5e8},
     {"decoding per head",     10, 50, design_decode,      emit_heads,      product_work,   NULL, 0},

@@ -9,6 +9,7 @@
 
 #include "micro.h"
 
+#define PRODUCT_MACS_MAX 2e8 /* of what makes the data of a design */
 #define BYTES_MAX 6.4e7
 #define PICK WL_MICRO_PICK
 #define spread wl_micro_spread
@@ -92,9 +93,30 @@ static const char *tensor(struct wl_onnx *b, const int64_t *p)
     return wl_micro_fresh(b, p, 4);
 }
 
+/*
+ * A third of the designs take what a product has just made: its weights have pushed half of it out
+ * of the near caches by then. Its depth; 0: none, also where it would take long.
+ */
+static int64_t depth_of_product(const int64_t *p, double rows, int64_t columns)
+{
+    static const int64_t depths[] = {256, 768, 1536};
+    int64_t mixed = 7 * p[D0] + 5 * p[D1] + 3 * p[D2] + p[D3], depth = depths[mixed / 3 % 3];
+    bool fits = rows * (double)(columns * depth) <= PRODUCT_MACS_MAX && columns >= 16;
+    return mixed % 3 == 0 && fits ? depth : 0;
+}
+
 static const char *tokens(struct wl_onnx *b, const int64_t *p)
 {
-    return wl_micro_fresh(b, p, 3);
+    int64_t depth = depth_of_product(p, (double)(p[D0] * p[D1]), p[D2]);
+    if (depth == 0) {
+        return wl_micro_fresh(b, p, 3);
+    }
+    const int64_t left[] = {p[D0], p[D1], depth}, right[] = {depth, p[D2]};
+    wl_onnx_aid(b, true);
+    const char *x = wl_onnx_input(b, WL_ONNX_FLOAT, left, 3);
+    const char *y = binary(b, "MatMul", x, wl_onnx_weight(b, right, 2));
+    wl_onnx_aid(b, false);
+    return y;
 }
 
 /* ---- element-wise -------------------------------------------------------------------------------
@@ -199,7 +221,8 @@ static void emit_gelu_tanh(struct wl_onnx *b, const char *op, const int64_t *p)
 
 static const char *blocked(struct wl_onnx *b, const int64_t *p)
 {
-    return wl_micro_blocked_image(b, p[D0], p[D1], p[D2], p[D3]);
+    int64_t depth = depth_of_product(p, (double)(p[D0] * p[D2] * p[D3]), p[D1]);
+    return wl_micro_blocked_image(b, depth > 0 ? depth / 2 : 4, p);
 }
 
 static void emit_blocked_unary(struct wl_onnx *b, const char *op, const int64_t *p)
@@ -588,6 +611,30 @@ static void emit_gather(struct wl_onnx *b, const char *op, const int64_t *p)
     wl_onnx_output(b, wl_onnx_result(wl_onnx_add(b, op, in)));
 }
 
+/* Recommenders: a row each of many tables, joined. D0: batch, D1: tables, D2: elements of a row */
+static bool design_tables(int32_t i, int64_t *p)
+{
+    p[D0] = PICK(i, 7, 1, 1, 8, 32, 128);
+    p[D1] = PICK(i, 3, 4, 8, 8); /* as many inputs as a node here takes */
+    p[D2] = PICK(i, 5, 16, 32, 64, 128);
+    p[D3] = 1;
+    return true;
+}
+
+static void emit_tables(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    const char *rows[8] = {NULL};
+    for (int64_t k = 0; k < p[D1]; k++) {
+        const int64_t table[] = {4000, p[D2]};
+        const char *const in[8] = {wl_onnx_weight(b, table, 2),
+                                   wl_onnx_input(b, WL_ONNX_INT64, p, 1)};
+        rows[k] = wl_onnx_result(wl_onnx_add(b, op, in));
+    }
+    struct wl_onnx_node *n = wl_onnx_add(b, "Concat", rows);
+    wl_onnx_attr_int(b, n, "axis", 1);
+    wl_onnx_output(b, wl_onnx_result(n));
+}
+
 /* One of three along an axis: the queries of queries, keys and values. FORM: the axis */
 static bool design_part(int32_t i, int64_t *p)
 {
@@ -699,6 +746,7 @@ const struct wl_micro_kind wl_micro_streams[] = {
     {"Split",       4, 24, design_split, emit_split, stream_work, "Split", 0},
     {"Slice",       8, 34, design_copy, emit_slice,  stream_work, "Slice", 0},
     ROWS("Gather", 4, 24, emit_gather),
+    {"Gather from tables", 3, 16, design_tables, emit_tables, stream_work, "Gather", 0},
     IMAGE("Pad", 4, 21, emit_pad),
     IMAGE("Expand", 3, 15, emit_expand),
     {"DepthToSpace", 3, 8, design_depth, emit_depth, stream_work, "DepthToSpace", 0},

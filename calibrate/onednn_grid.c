@@ -8,11 +8,13 @@
  */
 #include <math.h>
 
+#include "kernels.h"
 #include "native.h"
 #include "onednn_grid.h"
 
 #define OPS_MAX 5e9
 #define OPS_QUICK_MAX 1.5e9
+#define BLOCK 16           /* channels */
 #define BATCH_PIXELS 12544 /* more output pixels than 112 x 112 come from a batch */
 
 static double element_bytes(enum wl_precision p)
@@ -26,6 +28,12 @@ static double element_bytes(enum wl_precision p)
 static int64_t shrunk(int64_t v, int64_t stride)
 {
     return wl_ceil_div_i64(v, stride > 0 ? stride : 1);
+}
+
+/* The library pads channels to blocks, from a block up. */
+static double whole_blocks(double channels)
+{
+    return ceil(channels / BLOCK) * BLOCK;
 }
 
 static void conv_sizes(const struct wl_onednn_case *c, struct wl_kernel_sizes *s)
@@ -42,12 +50,19 @@ static void conv_sizes(const struct wl_onednn_case *c, struct wl_kernel_sizes *s
     s->window = taps;
     s->stride = (double)(c->stride * c->stride);
     s->width = (double)shrunk(c->width, c->stride);
+    s->edge = wl_kernels_edge(c->width, shrunk(c->width, c->stride), c->kernel[1], c->stride);
     if (c->kind == WL_ONEDNN_DECONV) { /* the other way round: each input pixel makes a window */
         out_pixels = pixels * s->stride;
         s->m = pixels;
         s->n = (double)c->out / g * taps;
         s->k = (double)c->in / g;
         s->width = (double)(c->width * c->stride);
+        s->edge = 0;
+    } else if (c->groups > 1 && c->in == c->groups) { /* depthwise */
+        s->groups = whole_blocks(s->groups);
+    } else {
+        s->n = whole_blocks(s->n);
+        s->k = (double)c->in / g < BLOCK ? s->k : whole_blocks((double)c->in / g) * taps;
     }
     s->cold_bytes = (weights + (double)c->out) * element_bytes(c->precision);
     s->reuse_bytes = WL_ONEDNN_POOL_CONV_BYTES;

@@ -25,6 +25,7 @@ struct wl_onnx {
     const char *prefix;
     struct list nodes, inputs, outputs, initializers;
     int32_t serial;
+    bool aid;
     bool peeked;
     bool failed;
 };
@@ -70,12 +71,17 @@ void wl_onnx_prefix(struct wl_onnx *b, const char *prefix)
 {
     b->prefix = prefix;
     b->serial = 0;
-    b->serial = 0;
+}
+
+void wl_onnx_aid(struct wl_onnx *b, bool on)
+{
+    b->aid = on;
 }
 
 static char *name_new(struct wl_onnx *b, const char *kind)
 {
-    char *name = wl_arena_printf(b->arena, "%s%s%d", b->prefix, kind, b->serial++);
+    char *name = wl_arena_printf(b->arena, "%s%s%s%d", b->aid ? WL_ONNX_AID : "", b->prefix, kind,
+                                 b->serial++);
     b->failed = b->failed || name == NULL;
     return name;
 }
@@ -246,7 +252,7 @@ struct wl_onnx_node *wl_onnx_add(struct wl_onnx *b, const char *op, const char *
     n->proto.output = out;
     n->proto.n_output = 1;
     n->proto.op_type = copy_text(b, op);
-    n->proto.name = wl_arena_printf(b->arena, "%s%s%d", b->prefix, op, b->serial++);
+    n->proto.name = name_new(b, op);
     push(b, &b->nodes, n);
     return n;
 }

@@ -19,6 +19,9 @@ struct wl_onnx_node;
 struct wl_onnx *wl_onnx_new(struct wl_arena *arena);
 /* All names made from now on begin with `prefix`, and are numbered from 0. */
 void wl_onnx_prefix(struct wl_onnx *b, const char *prefix);
+/* Names made while it is on begin with WL_ONNX_AID: what only prepares data for a kernel. */
+#define WL_ONNX_AID "aid_"
+void wl_onnx_aid(struct wl_onnx *b, bool on);
 
 /* Each returns the tensor's name. Dims are copied. */
 const char *wl_onnx_input(struct wl_onnx *b, enum wl_onnx_type type, const int64_t *dims,

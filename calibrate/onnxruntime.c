@@ -21,29 +21,19 @@
 #include "kernels.h"
 #include "micro.h"
 #include "onnxruntime.h"
-#include "zoo.h"
 
-#define PACK_WORK 2.5e8 /* of one file, in the unit of wl_micro_kind.work: tens of milliseconds */
-#define PACK_CELLS 40
-#define BALLAST_MOST 16000000 /* elements, read and written once per inference: 128 MB */
-#define BALLAST_BELOW 4e6     /* of work: kernels that would all stay in a cache together */
-#define BALLAST_EVERY 3       /* of the files that hold such kernels */
-#define TRIES 8               /* of each design wanted: those too large are passed over */
-#define REFERENCE_SECONDS 0.02
 #define SPEED_MOST 1.25 /* a clock moves less: more is a disturbance */
-#define CHAIN 200       /* steps of the trivial chain */
-#define TRIVIAL 16      /* elements */
 #define PLAINEST "neg"  /* stands for kernels that have no rows of their own */
 #define VIEWS_MIN 4     /* that say what profiling costs around them */
 #define VIEWS_MAX 256
-#define VIEW_LEAST_S 2e-8
-#define RUN_SECONDS 0.07
-#define RUNS_MIN 4
 
-struct cell {
-    const struct wl_micro_kind *kind;
-    int64_t p[WL_MICRO_SIZES];
-    double work;
+/* What is known of one thread count. */
+struct pace {
+    int32_t threads;
+    double speed_factor; /* what brings times of now to the speed of the rows */
+    double *reference_s; /* before each file */
+    int32_t reference_count;
+    struct wl_ort_costs costs;
 };
 
 struct run {
@@ -51,13 +41,9 @@ struct run {
     struct wl_registry registry;
     const struct wl_runtime *runtime;
     struct wl_ort ort;
-    struct wl_arena scratch; /* of one file */
-    const char *graph_path, *model_path;
-    double speed_factor; /* what brings times of this file to the speed of the rows */
-    double *reference_s; /* of each file at the thread count that runs */
-    int32_t reference_count;
-    struct wl_ort_costs costs; /* at the thread count that runs */
-    double profile_cost_s;     /* per kernel of the file that runs */
+    struct wl_ort_bench files;
+    struct pace *paces;    /* by thread count */
+    double profile_cost_s; /* per kernel of the file that runs */
 };
 
 /* ---- one file -------------------------------------------------------------------------------- */
@@ -75,7 +61,7 @@ static wl_status analyse(struct run *r, struct analysed *a, struct wl_error *err
                                                       WL_PREC_NATIVE};
     struct wl_frontend_options options = {0};
     struct wl_partition_options how = {.fusion = r->runtime->fusion};
-    WL_TRY(wl_model_load(r->graph_path, &options, &a->model, err));
+    WL_TRY(wl_model_load(r->files.graph_path, &options, &a->model, err));
     wl_status status = wl_ops_count(&a->model.graph, err);
     if (status == WL_OK) {
         status = wl_partition_run(&a->model.graph, &how, &a->model.arena, &a->partition, err);
@@ -88,26 +74,6 @@ static wl_status analyse(struct run *r, struct analysed *a, struct wl_error *err
         wl_model_done(&a->model);
     }
     return status;
-}
-
-/* Writes the graph and a runnable copy of it. */
-static wl_status write_files(struct run *r, struct wl_onnx *b, struct wl_error *err)
-{
-    struct wl_materialized made;
-    WL_TRY(wl_onnx_write(b, r->graph_path, err));
-    return wl_materialize(r->graph_path, r->model_path, 1, &made, err);
-}
-
-static wl_status execute(struct run *r, int32_t threads, bool wall, struct wl_ort_result *out,
-                         struct wl_error *err)
-{
-    struct wl_ort_job job = {.model = r->model_path,
-                             .threads = threads,
-                             .seconds = RUN_SECONDS,
-                             .min_runs = RUNS_MIN,
-                             .wall = wall,
-                             .profile = true};
-    return wl_ort_run(&r->ort, &job, &r->scratch, out, err);
 }
 
 /* ---- rows ------------------------------------------------------------------------------------ */
@@ -162,11 +128,6 @@ static int32_t surrounding(const struct wl_ort_kernel *k)
     return i < count ? i : WL_NONE;
 }
 
-double wl_ort_without_profile(double time_s, double cost_s)
-{
-    return fmax(time_s - cost_s, time_s / 8);
-}
-
 double wl_ort_profile_cost_in(const struct wl_ort_result *result, const struct wl_ort_costs *costs)
 {
     double views[VIEWS_MAX];
@@ -183,11 +144,12 @@ double wl_ort_profile_cost_in(const struct wl_ort_result *result, const struct w
     return fmax(views[count / 2] - costs->view_s, 0);
 }
 
-static void add_times(const struct run *r, struct wl_bench_row *row, const struct wl_ort_kernel *k)
+static void add_times(const struct run *r, const struct pace *p, struct wl_bench_row *row,
+                      const struct wl_ort_kernel *k)
 {
-    row->time_s += r->speed_factor * wl_ort_without_profile(k->time_s, r->profile_cost_s);
-    row->min_s += r->speed_factor * wl_ort_without_profile(k->min_s, r->profile_cost_s);
-    row->max_s += r->speed_factor * wl_ort_without_profile(k->max_s, r->profile_cost_s);
+    row->time_s += p->speed_factor * wl_ort_without_profile(k->time_s, r->profile_cost_s);
+    row->min_s += p->speed_factor * wl_ort_without_profile(k->min_s, r->profile_cost_s);
+    row->max_s += p->speed_factor * wl_ort_without_profile(k->max_s, r->profile_cost_s);
     row->runs = k->runs;
 }
 
@@ -221,18 +183,18 @@ static bool has_near(const struct wl_bench *b, const struct wl_bench_row *row)
 }
 
 /* Layout changes, weights made floats: rows of their own, by elements. */
-static wl_status add_surroundings(struct run *r, const struct wl_ort_kernel *k, int32_t threads,
-                                  struct wl_error *err)
+static wl_status add_surroundings(struct run *r, const struct pace *p,
+                                  const struct wl_ort_kernel *k, struct wl_error *err)
 {
     int32_t i = surrounding(k);
     if (i == WL_NONE) {
         return WL_OK; /* a view */
     }
-    struct wl_bench_row row = plain_row(surroundings[i].operation, threads);
+    struct wl_bench_row row = plain_row(surroundings[i].operation, p->threads);
     row.sizes.n = k->elements;
     row.sizes.width = i < 2 ? k->columns : k->elements;
     row.sizes.bytes = surroundings[i].bytes_each * k->elements;
-    add_times(r, &row, k);
+    add_times(r, p, &row, k);
     return has_near(r->bench, &row) ? WL_OK : add_row(r, &row, err);
 }
 
@@ -241,32 +203,68 @@ static enum wl_precision row_precision(const struct analysed *a, int32_t i)
     return a->partition.subgraphs[i].quantized ? WL_PREC_INT8 : WL_PREC_FP32;
 }
 
+/* Whether a row is made of subgraph `i`: not where it only prepares data. */
+static bool is_row(const struct analysed *a, int32_t i)
+{
+    struct wl_str name = a->model.graph.nodes[a->partition.subgraphs[i].anchor].name;
+    size_t length = strlen(WL_ONNX_AID);
+    return name.len < length || memcmp(name.data, WL_ONNX_AID, length) != 0;
+}
+
+/*
+ * Equal kernels of one file are one row, their mean: the first of a kind meets cold code, those
+ * after it do not. Returns whether row `i` went into one before it.
+ */
+static bool joins_earlier(struct wl_bench_row *rows, int32_t *equals, int32_t i)
+{
+    for (int32_t j = 0; j < i; j++) {
+        if (equals[j] > 0 && rows[j].precision == rows[i].precision &&
+            strcmp(rows[j].operation, rows[i].operation) == 0 &&
+            wl_bench_same_sizes(&rows[j].sizes, &rows[i].sizes)) {
+            double n = ++equals[j];
+            rows[j].time_s += (rows[i].time_s - rows[j].time_s) / n;
+            rows[j].min_s += (rows[i].min_s - rows[j].min_s) / n;
+            rows[j].max_s += (rows[i].max_s - rows[j].max_s) / n;
+            return true;
+        }
+    }
+    equals[i] = 1;
+    return false;
+}
+
 /* Kernels of one subgraph are added up: a runtime may have split what the profile joins. */
-static wl_status add_kernels(struct run *r, const struct analysed *a, struct wl_ort_result *result,
-                             int32_t threads, struct wl_error *err)
+static wl_status add_kernels(struct run *r, const struct pace *p, const struct analysed *a,
+                             struct wl_ort_result *result, struct wl_error *err)
 {
     int32_t count = a->partition.count;
-    struct wl_bench_row *rows = WL_ARRAY(&r->scratch, struct wl_bench_row, count);
+    struct wl_bench_row *rows = WL_ARRAY(&r->files.scratch, struct wl_bench_row, count);
+    int32_t *equals = WL_ARRAY(&r->files.scratch, int32_t, count);
+    bool *is = WL_ARRAY(&r->files.scratch, bool, count);
     WL_TRY_PTR(rows, err);
+    WL_TRY_PTR(equals, err);
+    WL_TRY_PTR(is, err);
     for (int32_t i = 0; i < count; i++) {
         const struct wl_kernel *k = &a->kernels.items[i];
-        rows[i] = plain_row(k->operations[0], threads);
+        rows[i] = plain_row(k->operations[0], p->threads);
         rows[i].sizes = k->sizes;
         rows[i].precision = row_precision(a, i);
     }
     wl_ort_assign(result, &a->partition);
-    r->profile_cost_s = wl_ort_profile_cost_in(result, &r->costs);
+    r->profile_cost_s = wl_ort_profile_cost_in(result, &p->costs);
     for (int32_t i = 0; i < result->kernel_count; i++) {
         const struct wl_ort_kernel *k = &result->kernels[i];
         if (k->around) {
-            WL_TRY(add_surroundings(r, k, threads, err));
+            WL_TRY(add_surroundings(r, p, k, err));
         } else if (k->subgraph != WL_NONE) {
-            add_times(r, &rows[k->subgraph], k);
+            add_times(r, p, &rows[k->subgraph], k);
         }
     }
     for (int32_t i = 0; i < count; i++) {
+        is[i] = is_row(a, i) && rows[i].time_s > 0 && !joins_earlier(rows, equals, i);
+    }
+    for (int32_t i = 0; i < count; i++) {
         bool plainest = strcmp(rows[i].operation, PLAINEST) == 0;
-        if (!plainest || !has_near(r->bench, &rows[i])) {
+        if (is[i] && (!plainest || !has_near(r->bench, &rows[i]))) {
             WL_TRY(add_row(r, &rows[i], err));
         }
     }
@@ -277,7 +275,7 @@ static bool all_known(const struct run *r, const struct analysed *a, int32_t thr
 {
     for (int32_t i = 0; i < a->partition.count; i++) {
         const struct wl_kernel *k = &a->kernels.items[i];
-        if (strcmp(k->operations[0], PLAINEST) != 0 &&
+        if (is_row(a, i) && strcmp(k->operations[0], PLAINEST) != 0 &&
             !wl_bench_has(r->bench, k->operations[0], row_precision(a, i), threads, &k->sizes)) {
             return false;
         }
@@ -287,191 +285,28 @@ static bool all_known(const struct run *r, const struct analysed *a, int32_t thr
 
 /* ---- what surrounds kernels ------------------------------------------------------------------ */
 
-/* The same elements again, by kernel `i` of several kinds: networks do not repeat one either. */
-static const char *trivial(struct wl_onnx *b, int32_t i, int64_t elements, const char *x)
-{
-    static const char *const unary[] = {"Neg", "Relu", "Abs", "Sigmoid"};
-    static const char *const binary[] = {"Add", "Mul", "Sub"};
-    if (i % 5 == 2) {
-        return wl_micro_binary(b, binary[i % 3], x, x);
-    }
-    if (i % 5 != 4) {
-        return wl_micro_unary(b, unary[i % 4], x);
-    }
-    struct wl_onnx_node *both = wl_onnx_add(b, "Concat", (const char *[8]){x, x});
-    wl_onnx_attr_int(b, both, "axis", 0);
-    const char *const cut[8] = {wl_onnx_result(both), wl_onnx_ints(b, &(int64_t){0}, 1),
-                                wl_onnx_ints(b, &elements, 1)};
-    return wl_onnx_result(wl_onnx_add(b, "Slice", cut));
-}
-
-/* The same seen as a column, or as a vector again. */
-static const char *turned(struct wl_onnx *b, int32_t i, int64_t elements, const char *x)
-{
-    const int64_t shape[] = {elements, 1};
-    const char *const in[8] = {x, wl_onnx_ints(b, shape, i % 2 == 0 ? 2 : 1)};
-    return wl_onnx_result(wl_onnx_add(b, "Reshape", in));
-}
-
-struct chain {
-    int32_t kernels;
-    int32_t results; /* chains side by side; 0: one */
-    int64_t elements;
-    bool kept;   /* its result stays inside */
-    bool viewed; /* a view after each kernel */
-};
-
-static wl_status run_chain(struct run *r, struct chain chain, int32_t threads,
-                           struct wl_ort_result *out, struct wl_error *err)
-{
-    wl_arena_reset(&r->scratch, (struct wl_arena_mark){0});
-    struct wl_onnx *b = wl_onnx_new(&r->scratch);
-    WL_TRY_PTR(b, err);
-    if (chain.kept) {
-        wl_onnx_peek(b);
-    }
-    for (int32_t k = 0; k < chain.results || k == 0; k++) {
-        const char *x = wl_onnx_input(b, WL_ONNX_FLOAT, &chain.elements, 1);
-        for (int32_t i = 0; i < chain.kernels; i++) {
-            x = trivial(b, i, chain.elements, x);
-            x = chain.viewed ? turned(b, i, chain.elements, x) : x;
-        }
-        wl_onnx_output(b, x);
-    }
-    WL_TRY(write_files(r, b, err));
-    return execute(r, threads, true, out, err);
-}
-
-double wl_ort_wall_s(struct wl_ort_result *result)
-{
-    struct wl_bench_row row = {0};
-    if (result->wall_count > 0) {
-        wl_bench_times(result->wall_s, result->wall_count, &row);
-    }
-    return row.time_s;
-}
-
-static double kernels_of(const struct wl_ort_result *result)
-{
-    double s = 0;
-    for (int32_t i = 0; i < result->kernel_count; i++) {
-        s += result->kernels[i].time_s;
-    }
-    return s;
-}
-
 /* A row of one figure: its spread is not known. */
-static wl_status add_timed(struct run *r, struct wl_bench_row *row, double time_s, int32_t runs,
+static wl_status add_timed(struct run *r, struct wl_bench_row *row, double time_s,
                            struct wl_error *err)
 {
     row->time_s = row->min_s = row->max_s = time_s;
-    row->runs = runs;
+    row->runs = 1;
     return add_row(r, row, err);
 }
 
-static wl_status add_call(struct run *r, int64_t elements, int32_t threads, double time_s,
-                          struct wl_error *err)
+static wl_status add_costs(struct run *r, struct pace *p, struct wl_error *err)
 {
-    struct wl_bench_row row = plain_row(WL_KERNEL_CALL, threads);
-    row.sizes.n = (double)elements;
-    row.sizes.bytes = 4 * row.sizes.n;
-    return add_timed(r, &row, time_s, RUNS_MIN, err);
-}
-
-/*
- * What an inference costs beside its kernels: the call, and by bytes what it takes to hand results
- * over (memory of their own, new pages, the caller's copy): the same kernel with its result handed
- * over and kept.
- */
-static wl_status measure_call(struct run *r, int32_t threads, struct wl_error *err)
-{
-    /* A class or two; an image; from 32 MB on, where the C library asks the system for memory every
-       time (M_MMAP_THRESHOLD of mallopt(3)); the caches of a decoder. */
-    static const struct {
-        int64_t elements;
-        int32_t results;
-    } sizes[] = {{4096, 1},    {65536, 1},   {400000, 1}, {1500000, 1},
-                 {6000000, 1}, {8500000, 1}, {3000000, 8}};
-    struct wl_ort_result result;
-    WL_TRY(run_chain(r, (struct chain){.kernels = 1, .elements = TRIVIAL}, threads, &result, err));
-    double kernel_s = wl_ort_without_profile(kernels_of(&result), r->costs.profile_s);
-    double wall_s = wl_ort_wall_s(&result);
-    double call_s = fmax(wall_s - kernel_s, wall_s / 100);
-    WL_TRY(add_call(r, TRIVIAL, threads, call_s, err));
-    for (size_t i = 0; i < WL_ARRAY_LEN(sizes); i++) {
-        int64_t all = sizes[i].elements * sizes[i].results;
-        struct chain chain = {
-            .kernels = 1, .results = sizes[i].results, .elements = sizes[i].elements};
-        WL_TRY(run_chain(r, chain, threads, &result, err));
-        double given_s = wl_ort_wall_s(&result);
-        chain.kept = true;
-        WL_TRY(run_chain(r, chain, threads, &result, err));
-        double more_s = fmax(given_s - wl_ort_wall_s(&result), 0);
-        WL_TRY(add_call(r, all, threads, call_s + more_s, err));
+    struct wl_ort_call calls[WL_ORT_CALLS];
+    struct wl_bench_row view = plain_row(WL_KERNEL_VIEW, p->threads);
+    WL_TRY(wl_ort_measure_costs(&r->files, p->threads, &p->costs, err));
+    WL_TRY(add_timed(r, &view, p->costs.view_s, err));
+    WL_TRY(wl_ort_measure_calls(&r->files, p->threads, &p->costs, calls, err));
+    for (int32_t i = 0; i < WL_ORT_CALLS; i++) {
+        struct wl_bench_row row = plain_row(WL_KERNEL_CALL, p->threads);
+        row.sizes.n = calls[i].elements;
+        row.sizes.bytes = 4 * row.sizes.n;
+        WL_TRY(add_timed(r, &row, calls[i].time_s, err));
     }
-    return WL_OK;
-}
-
-/*
- * Profiled seconds per trivial kernel less its share of a run without profiling; what views take,
- * between the same kernels, without profiling.
- */
-static wl_status measure_costs(struct run *r, int32_t threads, struct wl_ort_costs *out,
-                               struct wl_error *err)
-{
-    struct wl_ort_result one, many, viewed;
-    struct chain chain = {.kernels = CHAIN, .elements = TRIVIAL};
-    WL_TRY(run_chain(r, (struct chain){.kernels = 1, .elements = TRIVIAL}, threads, &one, err));
-    double call_s = wl_ort_wall_s(&one);
-    WL_TRY(run_chain(r, chain, threads, &many, err));
-    double kernels = many.kernel_count, wall_s = wl_ort_wall_s(&many);
-    double profiled_s = kernels_of(&many);
-    chain.viewed = true;
-    WL_TRY(run_chain(r, chain, threads, &viewed, err));
-    out->profile_s = fmax((profiled_s - (wall_s - call_s)) / kernels, 0);
-    out->view_s = fmax((wl_ort_wall_s(&viewed) - wall_s) / CHAIN, VIEW_LEAST_S);
-    return WL_OK;
-}
-
-static wl_status add_view(struct run *r, int32_t threads, struct wl_error *err)
-{
-    struct wl_bench_row row = plain_row(WL_KERNEL_VIEW, threads);
-    return add_timed(r, &row, r->costs.view_s, RUNS_MIN, err);
-}
-
-/* ---- the machine's speed --------------------------------------------------------------------- */
-
-static void emit_reference(struct wl_onnx *b)
-{
-    const int64_t image[] = {1, 64, 28, 28}, rows[] = {128, 768};
-    const int64_t w3[] = {64, 64, 3, 3}, w1[] = {256, 64, 1, 1}, w[] = {768, 768};
-    const char *const in[8] = {wl_onnx_input(b, WL_ONNX_FLOAT, image, 4), wl_onnx_weight(b, w3, 4)};
-    struct wl_onnx_node *a = wl_onnx_add(b, "Conv", in);
-    wl_micro_window_attrs(b, a, 3, 3, 1, 1);
-    const char *const next[8] = {wl_onnx_result(a), wl_onnx_weight(b, w1, 4)};
-    wl_onnx_output(b, wl_onnx_result(wl_onnx_add(b, "Conv", next)));
-    const char *x = wl_onnx_input(b, WL_ONNX_FLOAT, rows, 2);
-    wl_onnx_output(b, wl_micro_binary(b, "MatMul", x, wl_onnx_weight(b, w, 2)));
-}
-
-static wl_status run_reference(struct run *r, int32_t threads, double *seconds,
-                               struct wl_error *err)
-{
-    struct wl_ort_result result;
-    struct wl_ort_job job = {.model = r->model_path,
-                             .threads = threads,
-                             .seconds = REFERENCE_SECONDS,
-                             .min_runs = RUNS_MIN,
-                             .wall = true};
-    wl_arena_reset(&r->scratch, (struct wl_arena_mark){0});
-    struct wl_onnx *b = wl_onnx_new(&r->scratch);
-    WL_TRY_PTR(b, err);
-    emit_reference(b);
-    WL_TRY(write_files(r, b, err));
-    WL_TRY(wl_ort_run(&r->ort, &job, &r->scratch, &result, err));
-    struct wl_bench_row row = {0};
-    wl_bench_times(result.wall_s, result.wall_count, &row);
-    *seconds = row.min_s; /* what disturbs some runs is not the machine's speed */
     return WL_OK;
 }
 
@@ -479,168 +314,64 @@ static wl_status run_reference(struct run *r, int32_t threads, double *seconds,
  * Rows are kept at the speed of the first reference of their thread count, which is a row itself;
  * the factor brings times of now to it.
  */
-static wl_status note_speed(struct run *r, int32_t threads, struct wl_error *err)
+static wl_status note_speed(struct run *r, struct pace *p, struct wl_error *err)
 {
-    struct wl_bench_row row = plain_row(WL_ORT_REFERENCE, threads);
+    struct wl_bench_row row = plain_row(WL_ORT_REFERENCE, p->threads);
     double now_s;
-    WL_TRY(run_reference(r, threads, &now_s, err));
-    WL_TRY(add_timed(r, &row, now_s, 1, err));
-    const struct wl_bench_row *first = wl_bench_find(r->bench, WL_ORT_REFERENCE, threads);
+    WL_TRY(wl_ort_reference(&r->files, p->threads, &now_s, err));
+    WL_TRY(add_timed(r, &row, now_s, err));
+    const struct wl_bench_row *first = wl_bench_find(r->bench, WL_ORT_REFERENCE, p->threads);
     double factor = first != NULL ? first->time_s / now_s : 1;
-    r->speed_factor = fmin(fmax(factor, 1 / SPEED_MOST), SPEED_MOST);
-    r->reference_s[r->reference_count++] = now_s;
+    p->speed_factor = fmin(fmax(factor, 1 / SPEED_MOST), SPEED_MOST);
+    p->reference_s[p->reference_count++] = now_s;
     return WL_OK;
 }
 
 /* In the end all rows of a thread count, the reference too, go to the median speed of the run. */
-static void settle_speed(struct run *r, int32_t threads)
+static void settle_speed(struct run *r, const struct pace *p)
 {
     struct wl_bench_row median = {0};
-    const struct wl_bench_row *first = wl_bench_find(r->bench, WL_ORT_REFERENCE, threads);
-    if (r->reference_count > 0 && first != NULL) {
-        wl_bench_times(r->reference_s, r->reference_count, &median);
-        wl_bench_scale(r->bench, threads, median.time_s / first->time_s);
+    const struct wl_bench_row *first = wl_bench_find(r->bench, WL_ORT_REFERENCE, p->threads);
+    if (p->reference_count > 0 && first != NULL) {
+        wl_bench_times(p->reference_s, p->reference_count, &median);
+        wl_bench_scale(r->bench, p->threads, median.time_s / first->time_s);
     }
 }
 
 /* ---- the grid -------------------------------------------------------------------------------- */
-
-/* Those of one size of file together, small first. */
-static int by_work(const void *a, const void *b)
-{
-    const struct cell *p = a, *q = b;
-    double x = p->kind->pack != q->kind->pack ? p->kind->pack : p->work;
-    double y = p->kind->pack != q->kind->pack ? q->kind->pack : q->work;
-    return (x > y) - (x < y);
-}
-
-static wl_status design(struct wl_bench *b, struct cell **out, int32_t *count, struct wl_error *err)
-{
-    int32_t capacity = 0;
-    const struct wl_micro_kind *k = NULL;
-    for (int32_t i = 0; (k = wl_micro_kind_at(i)) != NULL; i++) {
-        capacity += b->options.quick ? k->quick : k->full;
-    }
-    *out = WL_ARRAY(&b->arena, struct cell, capacity);
-    WL_TRY_PTR(*out, err);
-    *count = 0;
-    for (int32_t i = 0; (k = wl_micro_kind_at(i)) != NULL; i++) {
-        int32_t wanted = b->options.quick ? k->quick : k->full;
-        int32_t end = *count + wanted;
-        for (int32_t d = 0; d < TRIES * wanted && *count < end; d++) {
-            struct cell *c = &(*out)[*count];
-            *c = (struct cell){.kind = k};
-            if (k->design(d, c->p)) {
-                c->work = k->work(c->p);
-                (*count)++;
-            }
-        }
-    }
-    qsort(*out, (size_t)*count, sizeof(**out), by_work);
-    return WL_OK;
-}
-
-/* Cells from `first` on that fit into one file. */
-static int32_t pack(const struct cell *cells, int32_t first, int32_t count)
-{
-    double work = 0, most = cells[first].kind->pack > 0 ? cells[first].kind->pack : PACK_WORK;
-    int32_t n = 0;
-    while (first + n < count && n < PACK_CELLS &&
-           cells[first + n].kind->pack == cells[first].kind->pack &&
-           (n == 0 || work + cells[first + n].work < most)) {
-        work += cells[first + n].work;
-        n++;
-    }
-    return n;
-}
-
-/* One file: its cells, in which order, and whether much memory is touched beside them. */
-struct file {
-    const struct cell *cells;
-    int32_t first, end;
-    bool backwards;
-    int64_t ballast; /* elements; 0: none */
-};
-
-/*
- * What a network of some size does to the weights of its small kernels, such as those that weigh
- * channels: between two inferences they leave the caches.
- */
-static void emit_ballast(struct wl_onnx *b, int64_t elements)
-{
-    if (elements > 0) {
-        wl_onnx_prefix(b, "ballast_");
-        wl_onnx_output(b, wl_micro_fresh(b, &elements, 1));
-    }
-}
-
-/* The cells of a file from the first to the last, or the other way round. */
-static wl_status emit_cells(struct run *r, const struct file *f, bool backwards,
-                            struct wl_onnx **out, struct wl_error *err)
-{
-    struct wl_onnx *b = wl_onnx_new(&r->scratch);
-    WL_TRY_PTR(b, err);
-    wl_onnx_peek(b);
-    emit_ballast(b, backwards ? f->ballast : 0);
-    for (int32_t i = 0; i < f->end - f->first; i++) {
-        int32_t at = backwards ? f->end - 1 - i : f->first + i;
-        const char *prefix = wl_arena_printf(&r->scratch, "c%d_", at);
-        WL_TRY_PTR(prefix, err);
-        wl_onnx_prefix(b, prefix);
-        f->cells[at].kind->emit(b, f->cells[at].kind->op, f->cells[at].p);
-    }
-    emit_ballast(b, backwards ? 0 : f->ballast);
-    *out = b;
-    return WL_OK;
-}
 
 /*
  * ONNX Runtime executes chains that do not depend on each other in the reverse order of the file
  * (its profiles show it). So the file that it gets is the reverse of the one that wattline reads:
  * both then see the same order, and agree on which kernel meets memory first.
  */
-static wl_status write_cells(struct run *r, const struct file *f, struct wl_error *err)
+static wl_status write_cells(struct run *r, const struct wl_micro_grid *g, int32_t file,
+                             struct wl_error *err)
 {
     struct wl_onnx *b;
-    WL_TRY(emit_cells(r, f, !f->backwards, &b, err));
-    WL_TRY(write_files(r, b, err));
-    WL_TRY(emit_cells(r, f, f->backwards, &b, err));
-    return wl_onnx_write(b, r->graph_path, err);
+    WL_TRY(wl_micro_grid_emit(g, file, true, &r->files.scratch, &b, err));
+    WL_TRY(wl_ort_write(&r->files, b, err));
+    WL_TRY(wl_micro_grid_emit(g, file, false, &r->files.scratch, &b, err));
+    return wl_onnx_write(b, r->files.graph_path, err);
 }
 
-static wl_status run_file(struct run *r, const struct file *f, int32_t threads,
-                          struct wl_error *err)
+static wl_status run_file(struct run *r, const struct wl_micro_grid *g, int32_t file,
+                          const struct pace *p, struct wl_error *err)
 {
     struct analysed a;
     struct wl_ort_result result;
-    wl_arena_reset(&r->scratch, (struct wl_arena_mark){0});
-    WL_TRY(write_cells(r, f, err));
+    wl_arena_reset(&r->files.scratch, (struct wl_arena_mark){0});
+    WL_TRY(write_cells(r, g, file, err));
     WL_TRY(analyse(r, &a, err));
     wl_status status = WL_OK;
-    if (!all_known(r, &a, threads)) {
-        status = execute(r, threads, false, &result, err);
+    if (!all_known(r, &a, p->threads)) {
+        status = wl_ort_execute(&r->files, p->threads, false, &result, err);
         if (status == WL_OK) {
-            status = add_kernels(r, &a, &result, threads, err);
+            status = add_kernels(r, p, &a, &result, err);
         }
     }
     wl_model_done(&a.model);
     return status;
-}
-
-/*
- * Cells are in order of work: the last is the largest. Ballast of three sizes in turn: small
- * networks, usual ones, those larger than a last cache.
- */
-static struct file file_at(const struct cell *cells, const int32_t *starts, int32_t i)
-{
-    const struct cell *last = &cells[starts[i + 1] - 1];
-    bool small = last->kind->pack == 0 && last->work < BALLAST_BELOW;
-    int64_t ballast = BALLAST_MOST >> (2 * (i / BALLAST_EVERY % 3));
-    return (struct file){.cells = cells,
-                         .first = starts[i],
-                         .end = starts[i + 1],
-                         .backwards = i % 2 != 0,
-                         .ballast = small && i % BALLAST_EVERY == 0 ? ballast : 0};
 }
 
 static int32_t common_divisor(int32_t a, int32_t b)
@@ -665,54 +396,49 @@ int32_t wl_ort_stride(int32_t count)
 
 /*
  * The files one after the other, in an order that has nothing to do with size: what the machine
- * does meanwhile must not look like an effect of size.
+ * does meanwhile must not look like an effect of size. Each at all thread counts at once: nor like
+ * one of threads.
  */
-static wl_status run_files(struct run *r, const struct cell *cells, const int32_t *starts,
-                           int32_t files, int32_t t, struct wl_error *err)
+static wl_status run_files(struct run *r, const struct wl_micro_grid *g, struct wl_error *err)
 {
-    const struct wl_bench_options *o = &r->bench->options;
-    int32_t threads = o->threads[t], step = wl_ort_stride(files);
-    char what[64];
-    (void)snprintf(what, sizeof(what), "%d %s", threads, threads == 1 ? "thread" : "threads");
-    for (int32_t i = 0; i < files; i++) {
-        int32_t f = (int32_t)(((int64_t)i * step) % files);
-        wl_bench_progress(r->bench, (t + (double)i / files) / o->thread_count, what);
-        WL_TRY(note_speed(r, threads, err));
-        struct file file = file_at(cells, starts, f);
-        WL_TRY(run_file(r, &file, threads, err));
+    int32_t step = wl_ort_stride(g->files), paces = r->bench->options.thread_count;
+    for (int32_t i = 0; i < g->files; i++) {
+        int32_t file = (int32_t)(((int64_t)i * step) % g->files);
+        for (int32_t t = 0; t < paces; t++) {
+            char what[64];
+            struct pace *p = &r->paces[t];
+            (void)snprintf(what, sizeof(what), "%d %s", p->threads,
+                           p->threads == 1 ? "thread" : "threads");
+            wl_bench_progress(r->bench, (i + (double)t / paces) / g->files, what);
+            WL_TRY(note_speed(r, p, err));
+            WL_TRY(run_file(r, g, file, p, err));
+        }
     }
     return WL_OK;
 }
 
-static wl_status run_threads(struct run *r, const struct cell *cells, const int32_t *starts,
-                             int32_t files, int32_t t, struct wl_error *err)
+static wl_status start_paces(struct run *r, int32_t files, struct wl_error *err)
 {
-    int32_t threads = r->bench->options.threads[t];
-    r->reference_count = 0;
-    r->speed_factor = 1;
-    WL_TRY(measure_costs(r, threads, &r->costs, err));
-    WL_TRY(add_view(r, threads, err));
-    WL_TRY(measure_call(r, threads, err));
-    WL_TRY(run_files(r, cells, starts, files, t, err));
-    settle_speed(r, threads);
+    const struct wl_bench_options *o = &r->bench->options;
+    r->paces = WL_ARRAY(&r->bench->arena, struct pace, o->thread_count);
+    WL_TRY_PTR(r->paces, err);
+    for (int32_t t = 0; t < o->thread_count; t++) {
+        r->paces[t] = (struct pace){.threads = o->threads[t], .speed_factor = 1};
+        r->paces[t].reference_s = WL_ARRAY(&r->bench->arena, double, files);
+        WL_TRY_PTR(r->paces[t].reference_s, err);
+        WL_TRY(add_costs(r, &r->paces[t], err));
+    }
     return WL_OK;
 }
 
 static wl_status run_all(struct run *r, struct wl_error *err)
 {
-    struct cell *cells = NULL;
-    int32_t count = 0, files = 0;
-    WL_TRY(design(r->bench, &cells, &count, err));
-    int32_t *starts = WL_ARRAY(&r->bench->arena, int32_t, count + 1);
-    r->reference_s = WL_ARRAY(&r->bench->arena, double, count + 1);
-    WL_TRY_PTR(starts, err);
-    WL_TRY_PTR(r->reference_s, err);
-    for (int32_t first = 0; first < count; first += pack(cells, first, count)) {
-        starts[files++] = first;
-    }
-    starts[files] = count;
+    struct wl_micro_grid grid;
+    WL_TRY(wl_micro_grid_make(&r->bench->arena, r->bench->options.quick, &grid, err));
+    WL_TRY(start_paces(r, grid.files, err));
+    WL_TRY(run_files(r, &grid, err));
     for (int32_t t = 0; t < r->bench->options.thread_count; t++) {
-        WL_TRY(run_threads(r, cells, starts, files, t, err));
+        settle_speed(r, &r->paces[t]);
     }
     return WL_OK;
 }
@@ -733,7 +459,7 @@ static wl_status probe(struct wl_bench *b, struct wl_error *err)
     return WL_OK;
 }
 
-static wl_status run_in_folder(struct run *r, struct wl_error *err)
+static wl_status run_with_runtime(struct run *r, struct wl_error *err)
 {
     WL_TRY(wl_registry_open(&r->registry, &r->bench->options.registry, 1, err));
     wl_status status = wl_runtime_load(&r->registry, "onnxruntime", &r->runtime, err);
@@ -748,22 +474,6 @@ static wl_status run_in_folder(struct run *r, struct wl_error *err)
     return status;
 }
 
-static wl_status run_from(struct run *r, const char *folder, struct wl_error *err,
-                          wl_status (*what)(struct run *r, struct wl_error *err))
-{
-    char graph[512], model[512];
-    (void)snprintf(graph, sizeof(graph), "%s/graph.onnx", folder);
-    (void)snprintf(model, sizeof(model), "%s/model.onnx", folder);
-    r->graph_path = graph;
-    r->model_path = model;
-    wl_arena_init(&r->scratch, 0);
-    wl_status status = what(r, err);
-    wl_arena_done(&r->scratch);
-    (void)unlink(graph);
-    (void)unlink(model);
-    return status;
-}
-
 static wl_status run(struct wl_bench *b, struct wl_error *err)
 {
     struct run r = {.bench = b};
@@ -771,45 +481,12 @@ static wl_status run(struct wl_bench *b, struct wl_error *err)
     if (mkdtemp(folder) == NULL) {
         return wl_fail(err, WL_ERR_IO, folder, "cannot be made");
     }
-    wl_status status = run_from(&r, folder, err, run_in_folder);
+    r.files.ort = &r.ort;
+    wl_ort_bench_init(&r.files, folder);
+    wl_status status = run_with_runtime(&r, err);
+    wl_ort_bench_done(&r.files);
     (void)rmdir(folder);
     return status;
-}
-
-/* What validate asks of a run. */
-struct cost_run {
-    struct run run; /* first: its address is this one's */
-    int32_t threads;
-    double seconds;
-};
-
-static wl_status run_cost(struct run *r, struct wl_error *err)
-{
-    return measure_costs(r, ((struct cost_run *)(void *)r)->threads, &r->costs, err);
-}
-
-wl_status wl_ort_measure_costs(struct wl_ort *o, const char *folder, int32_t threads,
-                               struct wl_ort_costs *costs, struct wl_error *err)
-{
-    struct cost_run c = {.run = {.ort = *o}, .threads = threads};
-    WL_TRY(run_from(&c.run, folder, err, run_cost));
-    *costs = c.run.costs;
-    return WL_OK;
-}
-
-static wl_status run_speed(struct run *r, struct wl_error *err)
-{
-    struct cost_run *c = (void *)r;
-    return run_reference(r, c->threads, &c->seconds, err);
-}
-
-wl_status wl_ort_reference(struct wl_ort *o, const char *folder, int32_t threads, double *seconds,
-                           struct wl_error *err)
-{
-    struct cost_run c = {.run = {.ort = *o}, .threads = threads};
-    WL_TRY(run_from(&c.run, folder, err, run_speed));
-    *seconds = c.seconds;
-    return WL_OK;
 }
 
 const struct wl_bench_framework wl_bench_onnxruntime = {

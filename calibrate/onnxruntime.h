@@ -3,6 +3,7 @@
 #ifndef WL_ONNXRUNTIME_H
 #define WL_ONNXRUNTIME_H
 
+#include "onnx_build.h"
 #include "ort.h"
 #include "partition.h"
 
@@ -19,10 +20,39 @@ struct wl_ort_costs {
     double view_s;    /* what a view takes */
 };
 
-/* Chains of trivial kernels with and without profiling, with and without views; files in `folder`.
+/* The two files that small models go through: wattline reads one, the runtime the other. */
+struct wl_ort_bench {
+    struct wl_ort *ort;      /* not owned */
+    struct wl_arena scratch; /* of one file */
+    char graph_path[512], model_path[512];
+};
+
+/* Files are in `folder`; done removes them. Set `ort` before anything runs. */
+void wl_ort_bench_init(struct wl_ort_bench *b, const char *folder);
+void wl_ort_bench_done(struct wl_ort_bench *b);
+/* Writes the graph and a runnable copy of it. */
+wl_status wl_ort_write(struct wl_ort_bench *b, struct wl_onnx *onnx,
+                       struct wl_error *err) WL_MUST_CHECK;
+/* Runs that copy with profiling, and before without if `wall`. */
+wl_status wl_ort_execute(struct wl_ort_bench *b, int32_t threads, bool wall,
+                         struct wl_ort_result *out, struct wl_error *err) WL_MUST_CHECK;
+
+/*
+ * Profiled seconds per trivial kernel less its share of a run without profiling; what views take,
+ * between the same kernels, without profiling.
  */
-wl_status wl_ort_measure_costs(struct wl_ort *o, const char *folder, int32_t threads,
-                               struct wl_ort_costs *costs, struct wl_error *err) WL_MUST_CHECK;
+wl_status wl_ort_measure_costs(struct wl_ort_bench *b, int32_t threads, struct wl_ort_costs *out,
+                               struct wl_error *err) WL_MUST_CHECK;
+
+/* What an inference costs beside its kernels, by the elements of its results. */
+#define WL_ORT_CALLS 8
+struct wl_ort_call {
+    double elements, time_s;
+};
+wl_status wl_ort_measure_calls(struct wl_ort_bench *b, int32_t threads,
+                               const struct wl_ort_costs *costs,
+                               struct wl_ort_call calls[WL_ORT_CALLS],
+                               struct wl_error *err) WL_MUST_CHECK;
 /* What profiling added to each kernel of a run: by its views, where it has some. */
 double wl_ort_profile_cost_in(const struct wl_ort_result *result, const struct wl_ort_costs *costs);
 /*
@@ -31,7 +61,7 @@ double wl_ort_profile_cost_in(const struct wl_ort_result *result, const struct w
  * brought to one speed by it, and keep it as the row WL_ORT_REFERENCE.
  */
 #define WL_ORT_REFERENCE "reference"
-wl_status wl_ort_reference(struct wl_ort *o, const char *folder, int32_t threads, double *seconds,
+wl_status wl_ort_reference(struct wl_ort_bench *b, int32_t threads, double *seconds,
                            struct wl_error *err) WL_MUST_CHECK;
 /* A step near the golden section of `count` that visits all of 0 .. count - 1 before it repeats. */
 int32_t wl_ort_stride(int32_t count);

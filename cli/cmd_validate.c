@@ -37,6 +37,7 @@ struct validate {
     struct wl_registry registry;
     struct wl_target target;
     struct wl_ort ort;
+    struct wl_ort_bench files;
     char folder[64];
     char version[64];
     struct wl_ort_costs costs;
@@ -238,7 +239,7 @@ static wl_status note_speed(struct validate *s, struct wl_validate_point *p, str
                                                        p->threads, &one, NULL);
     double now_s = 0;
     if (then_s > 0) {
-        WL_TRY(wl_ort_reference(&s->ort, s->folder, p->threads, &now_s, err));
+        WL_TRY(wl_ort_reference(&s->files, p->threads, &now_s, err));
         p->speed = then_s / now_s;
     }
     return WL_OK;
@@ -387,8 +388,8 @@ static wl_status one_model(struct validate *s, const char *name, struct wl_error
 static wl_status all_models(struct validate *s, char **models, int32_t count, struct wl_error *err)
 {
     if (s->runner->files) {
-        WL_TRY(wl_ort_measure_costs(&s->ort, s->folder, (int32_t)s->threads[s->thread_count - 1],
-                                    &s->costs, err));
+        WL_TRY(wl_ort_measure_costs(&s->files, (int32_t)s->threads[s->thread_count - 1], &s->costs,
+                                    err));
     }
     for (int32_t i = 0; i < count; i++) {
         WL_TRY(one_model(s, models[i], err));
@@ -406,9 +407,15 @@ static wl_status run_models(struct validate *s, char **models, int32_t count, st
                                   : s->runner->interpreter;
     WL_TRY(wl_ort_open(&s->ort, interpreter, tools == NULL ? "tools" : tools, s->runner->script,
                        s->node_modules, s->version, sizeof(s->version), err));
-    wl_status status = mkdtemp(s->folder) == NULL
-                           ? wl_fail(err, WL_ERR_IO, s->folder, "cannot be made")
-                           : all_models(s, models, count, err);
+    wl_status status = WL_OK;
+    if (mkdtemp(s->folder) == NULL) {
+        status = wl_fail(err, WL_ERR_IO, s->folder, "cannot be made");
+    } else {
+        s->files.ort = &s->ort;
+        wl_ort_bench_init(&s->files, s->folder);
+        status = all_models(s, models, count, err);
+        wl_ort_bench_done(&s->files);
+    }
     wl_ort_close(&s->ort);
     (void)rmdir(s->folder);
     return status;

@@ -13,8 +13,8 @@
 
 struct entry_file {
     const char *operation, *precision, *reason;
-    struct wl_num threads, groups, m, n, k, window, stride, width, operands, epilogue, bytes;
-    struct wl_num cold_bytes, reuse_bytes;
+    struct wl_num threads, groups, m, n, k, window, stride, width, operands, edge, passes, epilogue, bytes;
+    struct wl_num cold_bytes, reuse_bytes, near_bytes;
     struct wl_num time_s, min_s, max_s, std_s, ops_per_s, bytes_per_s, runs;
     bool unsupported;
 };
@@ -50,12 +50,15 @@ static const struct wl_field entry_fields[] = {
     {"k",           WL_F_NUM,    false, NULL,    1, 1e12, E(k), NULL, NULL, "depth of the product; elements per result"},
     {"window",      WL_F_INT,    false, NULL,    1, 1e9,  E(window), NULL, NULL, "taps of the window; of a transposition, elements of cache that a column occupies"},
     {"stride",      WL_F_INT,    false, NULL,    1, 1e9,  E(stride), NULL, NULL, "of the window, axes multiplied"},
-    {"width",       WL_F_INT,    false, NULL,    1, 1e12, E(width), NULL, NULL, "columns of the output image, or elements in a row that are treated alike"},
+    {"width",       WL_F_NUM,    false, NULL,    1, 1e12, E(width), NULL, NULL, "columns of the output image, or elements in a row that are treated alike; of a recurrence, weights read at each step over 1e6 bytes"},
     {"operands",    WL_F_INT,    false, NULL,    0, 100,  E(operands), NULL, NULL, "further activations read: a residual, the other side of an addition"},
+    {"edge",        WL_F_NUM,    false, "share", 0, 1,    E(edge), NULL, NULL, "of the output columns: those whose window reaches into the padding"},
+    {"passes",      WL_F_INT,    false, NULL,    0, 1e9,  E(passes), NULL, NULL, "walks over the inputs of a product, each making as many results as registers hold; without it not known"},
     {"epilogue",    WL_F_NUM,    false, NULL,    0, 1000, E(epilogue), NULL, NULL, "operations on each result of a product beyond a bias, further operands and a maximum"},
     {"bytes",       WL_F_INT,    false, "bytes", 1, 1e15, E(bytes), NULL, NULL, "moved, as the benchmark counts them"},
     {"cold_bytes",  WL_F_INT,    false, "bytes", 0, 1e15, E(cold_bytes), NULL, NULL, "of these: last used more than 1e6 bytes ago (weights, inputs of the model, large activations)"},
     {"reuse_bytes", WL_F_INT,    false, "bytes", 0, 1e15, E(reuse_bytes), NULL, NULL, "touched since those were last used, geometric mean"},
+    {"near_bytes",  WL_F_INT,    false, "bytes", 0, 1e15, E(near_bytes), NULL, NULL, "moved beside bytes near the core: columns of an image, weights that a recurrence reads again at each step"},
     {"time_s",      WL_F_NUM,    false, "s",     1e-9, 1e5, E(time_s), NULL, NULL, "of one run, by the file's statistic"},
     {"min_s",       WL_F_NUM,    false, "s",     1e-9, 1e5, E(min_s), NULL, NULL, "fastest run"},
     {"max_s",       WL_F_NUM,    false, "s",     1e-9, 1e5, E(max_s), NULL, NULL, "slowest run"},
@@ -233,10 +236,13 @@ static struct wl_kernel_sizes convert_sizes(const struct entry_file *e)
         .stride = or_one(e->stride),
         .width = or_one(e->width),
         .operands = e->operands.value,
+        .edge = e->edge.value,
+        .passes = e->passes.value,
         .epilogue = e->epilogue.value,
         .bytes = e->bytes.given ? e->bytes.value : e->bytes_per_s.value * e->time_s.value,
         .cold_bytes = e->cold_bytes.value,
-        .reuse_bytes = e->reuse_bytes.value};
+        .reuse_bytes = e->reuse_bytes.value,
+        .near_bytes = e->near_bytes.value};
 }
 
 /* Rates that the file leaves to its sizes: operations of products, bytes of everything. */

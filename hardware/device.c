@@ -217,6 +217,7 @@ static struct wl_level level_of(const struct wl_spec *s, const struct wl_spec_mo
                          .capacity_bytes = (int64_t)from->capacity_bytes.value,
                          .technology = tech->key,
                          .managed = from->managed,
+                         .read_bandwidth = from->read_bandwidth,
                          .weight_bytes = (int64_t)from->weight_bytes.value,
                          .is_main = main_memory};
     if (l.scope == WL_SCOPE_UNIT) {

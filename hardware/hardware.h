@@ -91,6 +91,7 @@ struct wl_level {
     double read_pj_per_byte, write_pj_per_byte;
     const char *technology; /* "sram", "ddr5", "hbm2e" */
     bool managed;           /* scratchpad: software decides what lies there */
+    bool read_bandwidth;    /* the bandwidth is that of reads: what is written counts twice */
     int64_t weight_bytes;   /* of a scratchpad, set aside for weights on their way; 0: none */
     double activation_compression; /* of activations that cross to and from it; 1: none */
     bool is_main;                  /* device memory */
@@ -290,12 +291,18 @@ struct wl_kernel_sizes {
                       cache that a column of the source occupies */
     double stride; /* of the window, all axes multiplied */
     double width;  /* columns of the output image; else neighbours in memory that are treated alike:
-                      the row of a softmax, the run that a copy keeps */
+                      the row of a softmax, the run that a copy keeps; of a recurrence, weights
+                      read at each step over WL_WARM_BYTES */
     double
         operands; /* further activations that it reads: a residual, the other side of an addition */
+    double edge;  /* share of the output columns whose window reaches into the padding */
+    double passes;   /* walks over the inputs, each making as many results as registers hold; 0:
+                        not known */
     double epilogue; /* operations on each result of a product beyond a bias, operands, a maximum */
     double bytes;    /* that it reads and writes, each operand once */
     double cold_bytes;  /* of these: further away than WL_WARM_BYTES */
+    double near_bytes;  /* moved beside these near the core: columns of an image, weights that a
+                           recurrence reads again at each step */
     double reuse_bytes; /* touched since those were last used, geometric mean */
 };
 
@@ -432,6 +439,11 @@ void wl_power_text(const struct wl_power_profile *p, struct wl_buf *out);
  * ----------------------------------------------------------------------------- */
 
 /* How a runtime executes graphs: registry/runtimes/<name>.json. */
+struct wl_named_cycles {
+    const char *kernel; /* as calibrations name it */
+    double cycles;
+};
+
 struct wl_runtime {
     const char *name;
     const char *fusion;                       /* fusion profile (partition/) */
@@ -440,9 +452,14 @@ struct wl_runtime {
     bool winograd;               /* 3x3 stride-1 convolutions run F(2x2,3x3) or F(4x4) */
     int32_t winograd_tile;       /* output tile: 2, 4 or 6; 0 without */
     int32_t channel_block;       /* convolutions on CPUs block images by so many channels; 0: not */
+    int32_t blocks_per_pass;     /* of results in one walk over the inputs; 0: not known */
     const char *blocked_kernels; /* patterns that keep blocks; NULL: as ONNX Runtime does */
     bool entry_copy;             /* images are copied before they are brought into blocks */
     const char *own_kernels;     /* patterns that run outside the library below; NULL: none */
+    const char *serial_kernels;  /* kernels that run on one thread of a CPU; NULL: none */
+    const struct wl_named_cycles *element_cycles; /* per element, of kernels that CPUs run one
+                                                     element at a time */
+    int32_t element_cycles_count;
     bool flash_attention;
     bool im2col;              /* convolutions materialise the patch matrix */
     bool spins;               /* waiting threads of CPUs spin while an operator is launched */
@@ -463,12 +480,17 @@ struct wl_runtime {
         memory_efficiency[WL_HW_CLASS_COUNT]; /* share of main memory's sustained bandwidth; 0: 1 */
     double row_efficiency[WL_HW_CLASS_COUNT]; /* memory_efficiency of fully connected layers on one
                                                  row per sample; 0: as that */
+    double cache_efficiency[WL_HW_CLASS_COUNT]; /* share of a shared cache's bandwidth that products
+                                                   draw; 0: 1 */
+    double result_bps[WL_HW_CLASS_COUNT];       /* handing results over to the caller; 0: free */
     double worker_s[WL_HW_CLASS_COUNT]; /* of fork and join, per operator and further thread */
     double call_s[WL_HW_CLASS_COUNT];   /* once per inference */
     const char *source;
 };
 wl_status wl_runtime_load(struct wl_registry *r, const char *name, const struct wl_runtime **out,
                           struct wl_error *err) WL_MUST_CHECK;
+/* Cycles of one core per element of a kernel that runs element by element; 0: it does not. */
+double wl_runtime_element_cycles(const struct wl_runtime *rt, const char *kernel);
 /* Everything wrong with a profile's file. */
 wl_status wl_runtime_check(struct wl_registry *r, const char *path, struct wl_hw_problem **problems,
                            int32_t *count, struct wl_error *err) WL_MUST_CHECK;

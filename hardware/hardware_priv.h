@@ -166,7 +166,7 @@ struct wl_spec_level {
         unit_bytes_per_cycle, bandwidth_bps, unit_bandwidth_bps, efficiency, latency_s,
         read_pj_per_byte, write_pj_per_byte, bus_bits, data_rate_bps, weight_bytes,
         activation_compression;
-    bool managed;
+    bool managed, read_bandwidth;
 };
 
 struct wl_spec_power {

@@ -3,13 +3,16 @@
  * hardware/kernel_model.c: how long a kernel takes, from a calibration's entries. One table per
  * operation, precision and thread count. In each:
  *
- *   base      t0 = c + 2 G M N K / R + bytes / B. The three figures (fixed cost, rate, bandwidth)
- * are those with the least sum of squared relative errors over the table's entries, none below
- *             zero: a least-squares roofline that adds up instead of taking the maximum (Hockney's
- *             t = t0 + n / r, with two kinds of n).
- *   residual  ln(time / t0) of a size is a weighted linear regression over the nearest entries,
- * sizes as log2 (locally weighted regression: Cleveland, 1979), slopes held small by a ridge, so
- *             that it falls back to a weighted mean where entries are few.
+ *   base      t0 = c + ops / R + edge ops / E + passes G M K / L + G M N / A + bytes / B +
+ *             near bytes / N, ops = 2 G M N K. The figures (fixed cost, rate, what results at the
+ *             edges of images cost beyond, loads of inputs into registers, a pass of its own over
+ * results, bandwidths) are those with the least sum of squared relative errors over the table's
+ *             entries, none below zero: a least-squares roofline that adds up instead of taking the
+ *             maximum (Hockney's t = t0 + n / r, with several kinds of n). A pass makes as many
+ * results as registers hold; one that makes fewer loads its inputs for less, which is why multiples
+ * of it run best. residual  ln(time / t0) of a size is a weighted linear regression over the
+ * nearest entries, sizes as log2 (locally weighted regression: Cleveland, 1979), slopes held small
+ * by a ridge, so that it falls back to a weighted mean where entries are few.
  *
  * Coldness is the share of bytes that come from far x log2 of the bytes touched since they were
  * last used: whether a cache still holds them.
@@ -24,6 +27,7 @@
 #include "registry_priv.h"
 
 #define SIZES 10       /* groups, m, n, k, window, stride, width, operands, epilogue, coldness */
+#define TERMS 7        /* of the base */
 #define NEAREST 12     /* entries that take part in one regression */
 #define RIDGE 0.35     /* weight of the prior that slopes are zero */
 #define SOFTENING 0.02 /* squared distance below which entries count alike */
@@ -39,7 +43,7 @@ struct table {
     const char *operation;
     enum wl_precision precision;
     int32_t threads;
-    double fixed_s, s_per_op, s_per_byte;
+    double cost[TERMS]; /* seconds of one unit of each term */
     struct point *points;
     int32_t count;
 };
@@ -69,6 +73,19 @@ static void features(const struct wl_kernel_sizes *s, double x[SIZES])
 static double ops_of(const struct wl_kernel_sizes *s)
 {
     return 2 * s->groups * s->m * s->n * s->k;
+}
+
+/* What a kernel's time is made of, in units that cost alike. */
+struct terms {
+    double of[TERMS];
+};
+
+static struct terms terms_of(const struct wl_kernel_sizes *s)
+{
+    double ops = ops_of(s);
+    return (struct terms){{1, ops, s->edge * ops, s->passes * s->groups * s->m * s->k,
+                           fmin(s->epilogue, 1) * s->groups * s->m * s->n, s->bytes,
+                           s->near_bytes}};
 }
 
 /* ---- base ------------------------------------------------------------------------------------ */
@@ -106,17 +123,12 @@ static bool solve(int n, double a[SIZES + 1][SIZES + 1], double b[SIZES + 1])
     return true;
 }
 
-/* Terms of the base over the time of an entry, each in its own scale. */
-struct base_row {
-    double term[3];
-};
-
 /* The best coefficients among the terms of `mask`, none negative; false when there are none. */
-static bool fit_subset(const struct base_row *rows, int32_t count, unsigned mask, double out[3],
+static bool fit_subset(const struct terms *rows, int32_t count, unsigned mask, double out[TERMS],
                        double *error)
 {
-    int used[3], n = 0;
-    for (int i = 0; i < 3; i++) {
+    int used[TERMS], n = 0;
+    for (int i = 0; i < TERMS; i++) {
         if ((mask >> i & 1u) != 0) {
             used[n++] = i;
         }
@@ -124,16 +136,16 @@ static bool fit_subset(const struct base_row *rows, int32_t count, unsigned mask
     double a[SIZES + 1][SIZES + 1] = {{0}}, b[SIZES + 1] = {0};
     for (int32_t r = 0; r < count; r++) {
         for (int i = 0; i < n; i++) {
-            b[i] += rows[r].term[used[i]];
+            b[i] += rows[r].of[used[i]];
             for (int k = 0; k < n; k++) {
-                a[i][k] += rows[r].term[used[i]] * rows[r].term[used[k]];
+                a[i][k] += rows[r].of[used[i]] * rows[r].of[used[k]];
             }
         }
     }
     if (!solve(n, a, b)) {
         return false;
     }
-    memset(out, 0, 3 * sizeof(*out));
+    memset(out, 0, TERMS * sizeof(*out));
     for (int i = 0; i < n; i++) {
         if (!(b[i] > 0)) {
             return false;
@@ -143,8 +155,8 @@ static bool fit_subset(const struct base_row *rows, int32_t count, unsigned mask
     *error = 0;
     for (int32_t r = 0; r < count; r++) {
         double t = -1;
-        for (int i = 0; i < 3; i++) {
-            t += out[i] * rows[r].term[i];
+        for (int i = 0; i < TERMS; i++) {
+            t += out[i] * rows[r].of[i];
         }
         *error += t * t;
     }
@@ -152,40 +164,45 @@ static bool fit_subset(const struct base_row *rows, int32_t count, unsigned mask
 }
 
 static void fit_base(struct table *t, const struct wl_calibration_entry *const *entries,
-                     struct base_row *rows)
+                     struct terms *rows)
 {
-    double scale[3] = {0};
+    double scale[TERMS] = {0}, best = HUGE_VAL;
+    unsigned absent = 0;
     for (int32_t i = 0; i < t->count; i++) {
-        const struct wl_calibration_entry *e = entries[i];
-        rows[i] = (struct base_row){{1, ops_of(&e->sizes), e->sizes.bytes}};
-        for (int k = 0; k < 3; k++) {
-            rows[i].term[k] /= e->time_s;
-            scale[k] = fmax(scale[k], rows[i].term[k]);
+        rows[i] = terms_of(&entries[i]->sizes);
+        for (int k = 0; k < TERMS; k++) {
+            rows[i].of[k] /= entries[i]->time_s;
+            scale[k] = fmax(scale[k], rows[i].of[k]);
         }
     }
-    for (int32_t i = 0; i < t->count; i++) {
-        for (int k = 0; k < 3; k++) {
-            rows[i].term[k] = scale[k] > 0 ? rows[i].term[k] / scale[k] : 0;
+    for (int k = 0; k < TERMS; k++) {
+        absent |= scale[k] > 0 ? 0 : 1u << k;
+        for (int32_t i = 0; i < t->count && scale[k] > 0; i++) {
+            rows[i].of[k] /= scale[k];
         }
     }
-    double best = HUGE_VAL;
-    for (unsigned mask = 1; mask < 8; mask++) {
-        double c[3], error;
-        if (fit_subset(rows, t->count, mask, c, &error) && error < best) {
+    for (unsigned mask = 1; mask < 1u << TERMS; mask++) {
+        double c[TERMS], error;
+        if ((mask & absent) == 0 && fit_subset(rows, t->count, mask, c, &error) && error < best) {
             best = error;
-            t->fixed_s = c[0] / scale[0];
-            t->s_per_op = scale[1] > 0 ? c[1] / scale[1] : 0;
-            t->s_per_byte = scale[2] > 0 ? c[2] / scale[2] : 0;
+            for (int k = 0; k < TERMS; k++) {
+                t->cost[k] = c[k] > 0 ? c[k] / scale[k] : 0;
+            }
         }
     }
     if (best == HUGE_VAL) {
-        t->fixed_s = entries[0]->time_s;
+        t->cost[0] = entries[0]->time_s;
     }
 }
 
 static double base_s(const struct table *t, const struct wl_kernel_sizes *s)
 {
-    return t->fixed_s + t->s_per_op * ops_of(s) + t->s_per_byte * s->bytes;
+    struct terms terms = terms_of(s);
+    double seconds = 0;
+    for (int k = 0; k < TERMS; k++) {
+        seconds += t->cost[k] * terms.of[k];
+    }
+    return seconds;
 }
 
 /* ---- building ---------------------------------------------------------------------------------
@@ -204,7 +221,7 @@ static bool usable(const struct wl_calibration_entry *e)
 
 static wl_status build_table(struct wl_arena *arena, const struct wl_calibration *c,
                              struct table *t, const struct wl_calibration_entry **mine,
-                             struct base_row *rows, struct wl_error *err)
+                             struct terms *rows, struct wl_error *err)
 {
     t->points = WL_ARRAY(arena, struct point, t->count);
     WL_TRY_PTR(t->points, err);
@@ -243,7 +260,7 @@ wl_status wl_kernel_model_build(struct wl_arena *arena, struct wl_calibration *c
     m->tables = WL_ARRAY(arena, struct table, c->entry_count);
     const struct wl_calibration_entry **mine =
         WL_ARRAY(arena, const struct wl_calibration_entry *, c->entry_count);
-    struct base_row *rows = WL_ARRAY(arena, struct base_row, c->entry_count);
+    struct terms *rows = WL_ARRAY(arena, struct terms, c->entry_count);
     WL_TRY_PTR(m->tables, err);
     WL_TRY_PTR((void *)mine, err);
     WL_TRY_PTR(rows, err);

@@ -12,12 +12,14 @@
 
 struct runtime_file {
     struct wl_provenance prov;
-    struct wl_num schema_version, winograd_tile, channel_block;
+    struct wl_num schema_version, winograd_tile, channel_block, blocks_per_pass;
     const char *name, *title, *fusion, *notes, *blocked_kernels, *own_kernels, *equal_shares;
+    const char *serial_kernels;
     bool flash_attention, im2col, graph_launch, spins, entry_copy;
     struct wl_list dispatch_s, gemm_efficiency, vector_efficiency, integer_efficiency, unit_loss;
     struct wl_list matrix_efficiency, convolution_efficiency, depthwise_efficiency, row_efficiency;
-    struct wl_list memory_efficiency, worker_s, call_s, dispatch_slots;
+    struct wl_list memory_efficiency, worker_s, call_s, dispatch_slots, element_cycles;
+    struct wl_list cache_efficiency, result_bps;
 };
 
 /* clang-format off */
@@ -31,11 +33,14 @@ static const struct wl_field runtime_fields[] = {
     {"dispatch_slots",   WL_F_NUMBERS, false, "instructions", 0, 1e8, AT(dispatch_slots), NULL, NULL, "decode slots of one core to launch one operator, beside dispatch_s (CPUs): seconds are slots / (decode_per_cycle x clock)"},
     {"winograd_tile",    WL_F_INT,     false, "outputs", 0, 6,  AT(winograd_tile), NULL, NULL, "3x3 stride-1 convolutions run as F(t x t, 3 x 3): 2, 4 or 6; 0: never"},
     {"channel_block",    WL_F_INT,     false, "channels", 0, 64, AT(channel_block), NULL, NULL, "convolutions on CPUs keep images in blocks of so many channels (NCHWc) and reorder them where other kernels read them; 0: never"},
+    {"blocks_per_pass",  WL_F_INT,     false, NULL,    0, 64, AT(blocks_per_pass), NULL, NULL, "with channel_block: blocks of results that a kernel makes in one walk over its inputs; 0: not known"},
     {"blocked_kernels",  WL_F_STRING,  false, NULL,    1, 400,  AT(blocked_kernels), NULL, NULL, "with channel_block: patterns, separated by blanks, that keep such blocks beside all convolutions (absent: as ONNX Runtime does)"},
     {"entry_copy",       WL_F_BOOL,    false, NULL,    0, 0,    AT(entry_copy), NULL, NULL, "with channel_block: what goes into blocks is copied as it is first, an operator and a pass of its own"},
     {"own_kernels",      WL_F_STRING,  false, NULL,    1, 400,  AT(own_kernels), NULL, NULL, "patterns, separated by blanks, that the runtime runs outside the library of kernels below it, unless they keep blocks: calibrations of such a library name them with _own behind"},
     {"flash_attention",  WL_F_BOOL,    true,  NULL,    0, 0,    AT(flash_attention), NULL, NULL, "attention without writing the score matrix"},
     {"im2col",           WL_F_BOOL,    true,  NULL,    0, 0,    AT(im2col), NULL, NULL, "convolutions write out the patch matrix"},
+    {"serial_kernels",   WL_F_STRING,  false, NULL,    1, 400,  AT(serial_kernels), NULL, NULL, "kernels, separated by blanks, that the runtime runs on one thread on CPUs, by the names of calibrations"},
+    {"element_cycles",   WL_F_NUMBERS, false, "cycles", 0, 1e4, AT(element_cycles), NULL, NULL, "cycles of one core per element of the largest operand, of kernels that the runtime runs element by element on CPUs, whatever its vectors; by the names of calibrations. 'patch': per element of the patch matrix of a convolution whose image is not in blocks of channels"},
     {"spins",            WL_F_BOOL,    false, NULL,    0, 0,    AT(spins), NULL, NULL, "threads without work spin while one core launches an operator (dispatch_slots): energy, not time"},
     {"equal_shares",     WL_F_STRING,  false, NULL,    1, 100,  AT(equal_shares), NULL, NULL, "vector pipes, separated by blanks, on whose cores the runtime gives every thread one equal part of a product: on parts with two kinds of cores the slower kind ends last"},
     {"graph_launch",     WL_F_BOOL,    true,  NULL,    0, 0,    AT(graph_launch), NULL, NULL, "launches are recorded and replayed together"},
@@ -48,6 +53,8 @@ static const struct wl_field runtime_fields[] = {
     {"unit_loss",        WL_F_NUMBERS, false, "share", 0, 1,    AT(unit_loss), NULL, NULL, "work that each further unit adds: waiting, sharing of caches and buses; t(n) = t(1) / n x (1 + unit_loss x (n - 1))"},
     {"memory_efficiency",WL_F_NUMBERS, false, "share", 0.01, 1, AT(memory_efficiency), NULL, NULL, "share of main memory's sustained bandwidth that the runtime's kernels draw, by device class (absent: 1)"},
     {"row_efficiency",   WL_F_NUMBERS, false, "share", 0.01, 1, AT(row_efficiency), NULL, NULL, "memory_efficiency of fully connected layers that read one row per sample, where it differs: dot products on few cores"},
+    {"cache_efficiency", WL_F_NUMBERS, false, "share", 0.01, 1, AT(cache_efficiency), NULL, NULL, "share of the sustained bandwidth of caches shared by all units that products draw, by device class (absent: 1)"},
+    {"result_bps",       WL_F_NUMBERS, false, "B/s",   1e6, 1e14, AT(result_bps), NULL, NULL, "what goes back to the caller: copied to memory that is new in every inference; charged to the first subgraph (absent: free)"},
     {"worker_s",         WL_F_NUMBERS, false, "s",     0, 1,    AT(worker_s), NULL, NULL, "what each further thread adds to the fork and join around one operator"},
     {"call_s",           WL_F_NUMBERS, false, "s",     0, 1,    AT(call_s), NULL, NULL, "once per inference: the call, binding of inputs and outputs; charged to the first subgraph"},
     {"notes",            WL_F_STRING,  false, NULL,    1, 1000, AT(notes), NULL, NULL, "what a reader should know"},
@@ -85,6 +92,30 @@ static void by_class(struct wl_problems *p, const char *key, const struct wl_lis
     }
 }
 
+static wl_status take_cycles(struct wl_registry *r, const struct wl_list *list,
+                             struct wl_runtime *out, struct wl_error *err)
+{
+    const struct wl_named_num *items = list->items;
+    struct wl_named_cycles *cycles = WL_ARRAY(&r->arena, struct wl_named_cycles, list->count + 1);
+    WL_TRY_PTR(cycles, err);
+    for (int32_t i = 0; i < list->count; i++) {
+        cycles[i] = (struct wl_named_cycles){items[i].name, items[i].num.value};
+    }
+    out->element_cycles = cycles;
+    out->element_cycles_count = list->count;
+    return WL_OK;
+}
+
+double wl_runtime_element_cycles(const struct wl_runtime *rt, const char *kernel)
+{
+    for (int32_t i = 0; i < rt->element_cycles_count; i++) {
+        if (strcmp(rt->element_cycles[i].kernel, kernel) == 0) {
+            return rt->element_cycles[i].cycles;
+        }
+    }
+    return 0;
+}
+
 static void check_file(struct wl_problems *p, const struct runtime_file *f, const char *name)
 {
     double tile = f->winograd_tile.value;
@@ -113,9 +144,11 @@ static wl_status read_runtime(struct wl_registry *r, const char *path, const cha
                                .winograd = f.winograd_tile.value > 0,
                                .winograd_tile = (int32_t)f.winograd_tile.value,
                                .channel_block = (int32_t)f.channel_block.value,
+                               .blocks_per_pass = (int32_t)f.blocks_per_pass.value,
                                .blocked_kernels = f.blocked_kernels,
                                .own_kernels = f.own_kernels,
                                .entry_copy = f.entry_copy,
+                               .serial_kernels = f.serial_kernels,
                                .flash_attention = f.flash_attention,
                                .im2col = f.im2col,
                                .spins = f.spins,
@@ -134,8 +167,11 @@ static wl_status read_runtime(struct wl_registry *r, const char *path, const cha
     by_class(problems, "row_efficiency", &f.row_efficiency, 0, out->row_efficiency);
     by_class(problems, "unit_loss", &f.unit_loss, 0, out->unit_loss);
     by_class(problems, "memory_efficiency", &f.memory_efficiency, 1, out->memory_efficiency);
+    by_class(problems, "cache_efficiency", &f.cache_efficiency, 0, out->cache_efficiency);
+    by_class(problems, "result_bps", &f.result_bps, 0, out->result_bps);
     by_class(problems, "worker_s", &f.worker_s, 0, out->worker_s);
     by_class(problems, "call_s", &f.call_s, 0, out->call_s);
+    WL_TRY(take_cycles(r, &f.element_cycles, out, err));
     by_class(problems, "dispatch_slots", &f.dispatch_slots, 0, out->dispatch_slots);
     return WL_OK;
 }

@@ -68,6 +68,7 @@ static const struct wl_field level_fields[] = {
     {"bus_bits",            WL_F_INT,       OPT, "bits",         8,      65536,   AT(wl_spec_level, bus_bits), NULL, NULL, "width of the memory interface; with data_rate_bps checked against bandwidth_bps"},
     {"data_rate_bps",       WL_F_NUM,       OPT, "bit/s",        1e6,    1e12,    AT(wl_spec_level, data_rate_bps), NULL, NULL, "transfers per second of one data pin"},
     {"managed",             WL_F_BOOL,      OPT, NULL,           0,      0,       AT(wl_spec_level, managed), NULL, NULL, "true: a scratchpad that software fills"},
+    {"read_bandwidth",      WL_F_BOOL,      OPT, NULL,           0,      0,       AT(wl_spec_level, read_bandwidth), NULL, NULL, "true: the bandwidth was measured by reading alone, so that what is written counts twice (a cache reads a line before it writes there; a sustained share of STREAM's kind has that inside)"},
     {"weight_bytes",        WL_F_INT,       OPT, "bytes",        1,      1e15,    AT(wl_spec_level, weight_bytes), NULL, NULL, "of a scratchpad: set aside for weights on their way; the rest holds inputs and results (default: half of the capacity holds what stays)"},
     {"activation_compression",WL_F_NUM,     OPT, "ratio",        1,      64,      AT(wl_spec_level, activation_compression), NULL, NULL, "bytes of the activations between operators over the bytes in which they cross to and from this level (default 1: none)"},
 };

@@ -75,6 +75,8 @@ static void name_product(struct namer *n, const struct layout *l, const struct w
     if (s->kind != WL_OPK_GEMM) {
         name_add(n, s->pattern); /* lstm, gru, attention */
     } else if (of_activations(l->partition->graph, x)) {
+        bool letters = wl_str_is(l->partition->graph->nodes[s->anchor].op_type, "Einsum");
+        name_add(n, letters ? "einsum" : NULL);
         name_add(n, "matmul");
     } else {
         name_add(n, is_own(l, "gemm") ? "gemm_own" : NULL);
@@ -186,7 +188,7 @@ static wl_status describe_one(struct layout *l, struct wl_kernel *items, int32_t
     if (l->block > 0) {
         wl_kernels_place(l, items, i);
     }
-    own->sizes = wl_kernels_sizes(l->partition, l->policy, s, own->blocked ? l->block : 1);
+    own->sizes = wl_kernels_sizes(l, s, own->blocked);
     own->dequantized_elems = dequantized_elems(l->partition, s, x);
     if (x != NULL) {
         name_product(&n, l, s, x, own->blocked);
@@ -231,6 +233,7 @@ wl_status wl_kernels_describe(const struct wl_partition *p, const struct wl_runt
                               struct wl_kernels *out, struct wl_error *err)
 {
     struct layout l = {.partition = p, .policy = policy, .block = rt->channel_block};
+    l.blocks_per_pass = rt->blocks_per_pass;
     l.blocked_kernels = rt->blocked_kernels;
     l.own_kernels = rt->own_kernels;
     l.entry_copy = rt->entry_copy;

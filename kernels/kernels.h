@@ -45,6 +45,12 @@ struct wl_kernels {
 #define WL_KERNEL_CALL "call" /* what an inference costs beside its kernels */
 
 /*
+ * Share of the `out` results of an axis whose window (`extent` elements wide) reaches into the
+ * padding, the same at both ends: libraries make those one at a time.
+ */
+double wl_kernels_edge(int64_t in, int64_t out, int64_t extent, int64_t stride);
+
+/*
  * Describes every subgraph as `rt` executes it; element sizes follow `policy`. Lies in `arena`.
  */
 wl_status wl_kernels_describe(const struct wl_partition *p, const struct wl_runtime *rt,

@@ -9,9 +9,8 @@
 struct layout {
     const struct wl_partition *partition;
     const struct wl_precision_policy *policy;
-    int32_t block;
-    const char *blocked_kernels; /* as in struct wl_runtime */
-    const char *own_kernels;
+    int32_t block, blocks_per_pass; /* as in struct wl_runtime */
+    const char *blocked_kernels, *own_kernels;
     bool entry_copy;
     bool *blocked;     /* by tensor: its producer wrote blocks of channels, or them last */
     bool *plain;       /* by tensor: rows of pixels exist too */
@@ -27,9 +26,8 @@ bool wl_kernels_reads_plain(const struct layout *l, const struct wl_kernel *own,
                             const struct wl_subgraph *s);
 
 /* Sizes of a subgraph's kernel (sizes.c) without how far its bytes are. */
-struct wl_kernel_sizes wl_kernels_sizes(const struct wl_partition *p,
-                                        const struct wl_precision_policy *policy,
-                                        const struct wl_subgraph *s, int32_t block);
+struct wl_kernel_sizes wl_kernels_sizes(const struct layout *l, const struct wl_subgraph *s,
+                                        bool blocked);
 /* Fills the cold bytes of every kernel, and how far those are (footprint.c). */
 wl_status wl_kernels_footprint(const struct layout *l, struct wl_kernels *kernels,
                                struct wl_arena *arena, struct wl_error *err);

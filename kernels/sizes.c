@@ -51,7 +51,23 @@ static double elems(const struct wl_operand *operands, int32_t count)
 
 static double round_up(double v, int32_t block)
 {
-    return block > 1 ? (double)(wl_ceil_div_i64((int64_t)v, block) * block) : v;
+    return (double)(wl_ceil_div_i64((int64_t)v, block) * block);
+}
+
+/* One axis of a window over an image; `padding` is that of both ends, 0 where it is not known. */
+struct axis {
+    int64_t in, out, extent, padding;
+};
+
+static struct axis axis_of(const struct wl_window *w, int32_t i)
+{
+    struct axis a = {.in = (int64_t)wl_kernels_dim(w->in[i], 0),
+                     .out = (int64_t)wl_kernels_dim(w->out[i], 0),
+                     .extent = w->dilation[i] * (w->kernel[i] - 1) + 1};
+    if (a.in > 0 && a.out > 0) {
+        a.padding = wl_max_i64((a.out - 1) * w->stride[i] + a.extent - a.in, 0);
+    }
+    return a;
 }
 
 /*
@@ -60,10 +76,9 @@ static double round_up(double v, int32_t block)
  */
 static double taps_inside(const struct wl_window *w, int32_t i)
 {
-    int64_t in = (int64_t)wl_kernels_dim(w->in[i], 0), out = (int64_t)wl_kernels_dim(w->out[i], 0);
-    int64_t extent = w->dilation[i] * (w->kernel[i] - 1) + 1;
-    int64_t padding = (out - 1) * w->stride[i] + extent - in;
-    if (in < 1 || out < 1 || padding <= 0) {
+    struct axis a = axis_of(w, i);
+    int64_t in = a.in, out = a.out, padding = a.padding;
+    if (padding == 0) {
         return (double)w->kernel[i];
     }
     double inside = 0;
@@ -87,13 +102,28 @@ static double share_inside(const struct wl_window *w)
     return share;
 }
 
+double wl_kernels_edge(int64_t in, int64_t out, int64_t extent, int64_t stride)
+{
+    int64_t padding = (out - 1) * stride + extent - in;
+    if (in < 1 || out < 1 || padding <= 0) {
+        return 0;
+    }
+    int64_t left = padding / 2;
+    int64_t before = wl_ceil_div_i64(left, stride);
+    int64_t after = out - 1 - (in + left - extent) / stride;
+    return fmin((double)(before + after) / (double)out, 1);
+}
+
 static void window_sizes(const struct wl_window *w, struct wl_kernel_sizes *out)
 {
+    int32_t last = w->spatial_rank - 1;
+    struct axis a = axis_of(w, last);
+    out->edge = w->transposed ? 0 : wl_kernels_edge(a.in, a.out, a.extent, w->stride[last]);
     for (int32_t i = 0; i < w->spatial_rank; i++) {
         out->window *= (double)w->kernel[i];
         out->stride *= (double)w->stride[i];
     }
-    out->width = wl_kernels_dim(w->out[w->spatial_rank - 1], 1);
+    out->width = wl_kernels_dim(w->out[last], 1);
 }
 
 static double per_result(const struct wl_subgraph *s, enum wl_work_kind kind)
@@ -115,8 +145,40 @@ static double epilogue(const struct wl_subgraph *s, double operands)
            per_result(s, WL_WORK_SPECIAL);
 }
 
-static void product_sizes(const struct wl_product *x, const struct wl_subgraph *s, int32_t block,
-                          struct wl_kernel_sizes *out)
+/*
+ * A convolution on blocks of channels. What is missing to whole blocks is computed too; an image of
+ * fewer channels than a block comes as rows of pixels. Registers hold some blocks of results: for
+ * each such set the kernel walks over its inputs once.
+ */
+static void block_sizes(const struct wl_product *x, const struct layout *l,
+                        struct wl_kernel_sizes *out)
+{
+    if (x->n == 1 && x->g > 1) { /* depthwise */
+        out->groups = round_up(out->groups, l->block);
+        return;
+    }
+    double in = x->window->transposed ? (double)x->k : (double)x->k / out->window;
+    out->k *= in >= l->block ? round_up(in, l->block) / in : 1;
+    out->n = round_up(out->n, l->block);
+    out->passes = l->blocks_per_pass > 0 ? ceil(out->n / (l->block * l->blocks_per_pass)) : 0;
+}
+
+/*
+ * Bytes of the columns that a convolution on rows of pixels makes of its image before the product,
+ * or of the product's before it adds them up (image to columns: Chellapilla et al., 2006);
+ * depthwise and pointwise ones make none.
+ */
+static double column_bytes(const struct wl_product *x, double window, double element_bytes)
+{
+    double rows = (double)x->g * (double)x->m;
+    bool depthwise = x->n == 1 && x->g > 1;
+    return depthwise || window <= 1
+               ? 0
+               : rows * element_bytes * (double)(x->window->transposed ? x->n : x->k);
+}
+
+static void product_sizes(const struct wl_product *x, const struct wl_subgraph *s,
+                          const struct layout *l, bool blocked, struct wl_kernel_sizes *out)
 {
     out->groups = (double)x->g;
     out->m = (double)x->m;
@@ -125,9 +187,11 @@ static void product_sizes(const struct wl_product *x, const struct wl_subgraph *
     if (x->window != NULL) {
         window_sizes(x->window, out);
         out->k *= share_inside(x->window);
-        bool depthwise = x->n == 1 && x->g > 1;
-        out->groups = depthwise ? round_up(out->groups, block) : out->groups;
-        out->n = depthwise ? out->n : round_up(out->n, block);
+    }
+    if (x->window != NULL && blocked) {
+        block_sizes(x, l, out);
+    } else if (x->window != NULL) {
+        out->near_bytes = column_bytes(x, out->window, x->integer ? 1 : 4);
     }
     out->operands = s->input_count > 1 ? (double)s->input_count - 1 : 0;
     out->epilogue = epilogue(s, out->operands);
@@ -332,9 +396,11 @@ double wl_kernels_fed_bytes(const struct wl_graph *g, const struct wl_precision_
 /*
  * A recurrence: `groups` steps of all directions, each a product of the batch with the weights of
  * all gates on what comes in and on the state. The product on the state is the one of fewest rows;
- * what comes in may be multiplied for all steps at once.
+ * what comes in may be multiplied for all steps at once. Its weights are read again at every step:
+ * `width` is how often they fill a cache near the core.
  */
-static void recurrent_sizes(const struct wl_subgraph *s, struct wl_kernel_sizes *out)
+static void recurrent_sizes(const struct wl_graph *g, const struct wl_precision_policy *policy,
+                            const struct wl_subgraph *s, struct wl_kernel_sizes *out)
 {
     const struct wl_product *state = &s->products[0];
     for (int32_t i = 1; i < s->product_count; i++) {
@@ -344,20 +410,24 @@ static void recurrent_sizes(const struct wl_subgraph *s, struct wl_kernel_sizes 
     out->m = (double)state->m;
     out->n = (double)state->n;
     out->k = (double)s->macs / (double)s->repeat / (out->groups * out->m * out->n);
+    double bits = state->right != WL_NONE ? wl_policy_bits(policy, &g->tensors[state->right]) : 32;
+    double again = (double)state->n * (double)state->k * bits / 8;
+    out->near_bytes = again * (out->groups - 1);
+    out->width = fmax(1, again / WL_WARM_BYTES);
 }
 
-struct wl_kernel_sizes wl_kernels_sizes(const struct wl_partition *p,
-                                        const struct wl_precision_policy *policy,
-                                        const struct wl_subgraph *s, int32_t block)
+struct wl_kernel_sizes wl_kernels_sizes(const struct layout *l, const struct wl_subgraph *s,
+                                        bool blocked)
 {
-    const struct wl_graph *g = p->graph;
+    const struct wl_graph *g = l->partition->graph;
+    const struct wl_precision_policy *policy = l->policy;
     struct wl_kernel_sizes out = {
         .groups = 1, .m = 1, .n = 1, .k = 1, .window = 1, .stride = 1, .width = 1};
     const struct wl_product *x = wl_kernels_product(s);
     if (x != NULL && s->kind == WL_OPK_RECURRENT) {
-        recurrent_sizes(s, &out);
+        recurrent_sizes(g, policy, s, &out);
     } else if (x != NULL) {
-        product_sizes(x, s, block, &out);
+        product_sizes(x, s, l, blocked, &out);
     } else {
         stream_sizes(g, s, &out);
     }

@@ -16,8 +16,8 @@
  * of work to all (the runtime's unit_loss: waiting, shared caches and buses). Hybrid parts add up
  * cores by their rates (work is handed out dynamically).
  *
- * Simplifications: no write-allocate traffic; stores and loads share a level's bandwidth; TLB
- * misses and NUMA are part of the level's efficiency.
+ * Simplifications: write-allocate traffic only where a level's bandwidth was measured by reads;
+ * stores and loads share a level's bandwidth; TLB misses and NUMA are part of its efficiency.
  */
 #include <math.h>
 #include <string.h>
@@ -121,6 +121,8 @@ static void count_stream(const struct wl_map_ctx *c, const struct wl_subgraph *s
         w->slots += elems * wl_max_d(1, w->lanes / 4);
     }
     w->cycles = w->slots / rate / c->vector_efficiency;
+    const struct wl_map_kernel *k = wl_map_kernel_of(c, s);
+    w->cycles = wl_max_d(w->cycles, k->element_cycles * (double)s->repeat);
 }
 
 static void stream_events(const struct wl_map_ctx *c, const struct stream_work *w,
@@ -179,6 +181,26 @@ static void add_filters(struct cpu_job *j, double bytes)
     }
 }
 
+/*
+ * A convolution on rows of pixels copies what its windows see into a matrix first, or adds up such
+ * a matrix afterwards (transposed), element by element.
+ */
+static void add_patches(struct cpu_job *j, const struct cpu_shape *shape,
+                        const struct cpu_plan *plan, double weight)
+{
+    double each = wl_map_kernel_of(j->c, j->s)->patch_cycles;
+    if (!(each > 0) || !wl_map_gathers(shape->window)) {
+        return;
+    }
+    double elems = (double)shape->g * (double)shape->m *
+                   (double)(shape->window->transposed ? shape->n : shape->k) * shape->times;
+    double cycles = each * elems;
+    struct cpu_instructions n = {
+        .moves = 2 * elems, .iterations = elems, .register_bytes = shape->elem_bytes};
+    wl_map_use_pipe(j->m, plan->pipe, cycles / weight, 0);
+    cpu_instruction_events(j->sink, &n);
+}
+
 /* `stream_s`: what else the cores do. */
 static void map_products(struct cpu_job *j, int32_t units, double stream_s)
 {
@@ -202,6 +224,7 @@ static void map_products(struct cpu_job *j, int32_t units, double stream_s)
         j->padded_s += plan.padded_cycles / clock * times;
         wl_map_use_pipe(j->m, plan.pipe, plan.busy_cycles * times, 2 * shape.macs * times);
         wl_map_note_product(j->m, &plan.tiling);
+        add_patches(j, &shape, &plan, cpu_units_weight(j->c, plan.pipe, plan.precision, units));
         j->m->traffic[0].read_bytes +=
             wl_max_d(0, (plan.register_bytes - shape.left_bytes - shape.right_bytes) * times);
         struct wl_block_shape block = {.g = (double)shape.g,
@@ -262,6 +285,33 @@ static void spin_events(const struct wl_map_ctx *c, const struct wl_mapping *m,
     cpu_instruction_events(sink, &n);
 }
 
+/* The innermost level beyond the first that holds so many bytes. */
+static int32_t level_holding(const struct wl_device *d, double bytes)
+{
+    int32_t l = 1;
+    while (l < d->level_count - 1 &&
+           (double)d->levels[l].capacity_bytes * wl_map_instances(&d->levels[l]) < bytes) {
+        l++;
+    }
+    return l < d->level_count ? l : d->level_count - 1;
+}
+
+/*
+ * A cache reads a line before it writes there. The memory of a result was last used by an earlier
+ * one: activations go round within what lives at once, and that level holds the line. Where a
+ * level's bandwidth is a sustained share of STREAM's kind, it has that inside.
+ */
+static void allocate_writes(const struct wl_map_ctx *c, struct wl_mapping *m)
+{
+    int32_t home = level_holding(c->device, c->live_bytes);
+    for (int32_t l = 1; l < c->device->level_count; l++) {
+        if (c->device->levels[l].read_bandwidth) {
+            m->traffic[l].read_bytes +=
+                l <= home ? m->traffic[0].write_bytes : m->traffic[l].write_bytes;
+        }
+    }
+}
+
 static void map_cpu(const struct wl_map_ctx *c, const struct wl_subgraph *s, struct wl_mapping *m,
                     struct wl_event_sink *sink)
 {
@@ -279,11 +329,12 @@ static void map_cpu(const struct wl_map_ctx *c, const struct wl_subgraph *s, str
             ((double)s->ops[WL_WORK_ADDMUL] + (double)s->ops[WL_WORK_COMPARE]) * elem;
         m->traffic[0].read_bytes = wl_max_d(m->traffic[0].read_bytes, window_reads);
     }
+    allocate_writes(c, m);
     struct stream_work stream;
     count_stream(c, s, m->precision, &stream);
     double stream_clock =
         stream.pipe.pipe != WL_NONE ? c->device->pipes[stream.pipe.pipe].clock_hz : 1;
-    int32_t units = wl_map_workers(c, c->units);
+    int32_t units = wl_map_kernel_of(c, s)->serial ? 1 : wl_map_workers(c, c->units);
     double weight = stream.pipe.pipe != WL_NONE && units > 1
                         ? cpu_units_weight(c, stream.pipe.pipe, stream.pipe.precision, units)
                         : units;
@@ -301,6 +352,37 @@ static void map_cpu(const struct wl_map_ctx *c, const struct wl_subgraph *s, str
     m->units_used = units == 1 ? 1 : wl_max_d(1, wl_min_d(1, share) * units);
     set_shares(&j, units);
     set_efficiencies(&j, weight);
+}
+
+/* Seconds of the kernels around a subgraph, one execution, on so many cores. */
+static double around_s(const struct wl_map_ctx *c, const struct wl_map_kernel *k, int32_t units)
+{
+    int32_t l = level_holding(c->device, k->around_bytes);
+    double rate = wl_map_level_rate(&c->device->levels[l]) * wl_map_level_share(c, l, units);
+    double barriers = units > 1 ? k->around * c->device->params.barrier_s : 0;
+    double bytes = k->around_bytes * (c->device->levels[l].read_bandwidth ? 1.5 : 1);
+    return wl_max_d(k->around_cycles / c->device->clock_hz / units, bytes / rate) + barriers;
+}
+
+void cpu_around(const struct wl_map_ctx *c, const struct wl_subgraph *s, struct wl_mapping *m,
+                struct wl_event_sink *sink)
+{
+    const struct wl_map_kernel *k = wl_map_kernel_of(c, s);
+    if (!(k->around > 0)) {
+        return;
+    }
+    double repeat = (double)s->repeat;
+    m->serial_s += repeat * wl_min_d(around_s(c, k, 1), around_s(c, k, c->units));
+    m->dispatches += repeat * k->around;
+    struct cpu_instructions n = {.moves = repeat * k->around_cycles,
+                                 .iterations = repeat * k->around_cycles / 4,
+                                 .register_bytes = 16};
+    cpu_instruction_events(sink, &n);
+    struct wl_traffic traffic[WL_LEVELS_MAX] = {{0}};
+    for (int32_t l = 0; l <= level_holding(c->device, k->around_bytes); l++) {
+        traffic[l].read_bytes = traffic[l].write_bytes = repeat * k->around_bytes / 2;
+    }
+    wl_sink_levels(sink, c->device, traffic);
 }
 
 /* Results of one subgraph may still lie in the private second level; level 0 is too small to be

@@ -304,7 +304,7 @@ static double efficiency_of(const struct wl_map_ctx *c, const struct cpu_shape *
     }
     return matrix && c->matrix_efficiency > 0
                ? c->matrix_efficiency
-               : wl_map_gemm_efficiency(c, choice.precision, sh->window);
+               : wl_map_gemm_efficiency(c, choice.precision, sh->patches ? NULL : sh->window);
 }
 
 static struct beside beside_on(const struct wl_map_ctx *c, const struct cpu_shape *sh,
@@ -316,7 +316,7 @@ static struct beside beside_on(const struct wl_map_ctx *c, const struct cpu_shap
                            .bytes = sh->beside_bytes + 2 * sh->transform_elems * sh->elem_bytes,
                            .s_per_byte =
                                1 / (wl_map_level_rate(l) * wl_map_level_share(c, 0, units)),
-                           .s_per_cycle = 1 / (clock * efficiency_of(c, sh, choice))};
+                           .s_per_cycle = sh->depth_share / (clock * efficiency_of(c, sh, choice))};
 }
 
 static void plan_vector(const struct wl_map_ctx *c, const struct cpu_shape *sh,
@@ -470,6 +470,9 @@ static struct cpu_shape direct_shape(const struct wl_map_ctx *c, const struct wl
     sh.left_bytes = wl_map_tensor_bytes(c, s, p->left);
     sh.right_bytes = wl_map_tensor_bytes(c, s, p->right);
     sh.window = p->window;
+    const struct wl_map_kernel *kernel = wl_map_kernel_of(c, s);
+    sh.patches = kernel->patch_cycles > 0;
+    sh.depth_share = kernel->depth_share > 0 && p->window != NULL ? kernel->depth_share : 1;
     sh.depthwise = p->window != NULL && p->window->groups > 1 && p->n == 1;
     if (sh.depthwise) {
         sh.algorithm = "depthwise";
@@ -543,8 +546,8 @@ static void plan_anew(const struct wl_map_ctx *c, const struct wl_product *p,
     }
     double efficiency =
         efficiency_of(c, shape, (struct wl_pipe_choice){plan->pipe, plan->precision});
-    plan->total_cycles /= efficiency;
-    plan->busy_cycles /= efficiency;
+    plan->total_cycles *= shape->depth_share / efficiency;
+    plan->busy_cycles *= shape->depth_share / efficiency;
     struct wl_tiling *t = &plan->tiling;
     t->algorithm = shape->algorithm;
     t->g = shape->g;
@@ -575,7 +578,8 @@ void cpu_plan_product(const struct wl_map_ctx *c, const struct wl_subgraph *s,
     shape->beside_bytes = beside->bytes / run->times;
     bool found = false;
     struct wl_plan_key key = {.bytes = {shape->left_bytes, shape->right_bytes},
-                              .beside = {shape->beside_s, shape->beside_bytes},
+                              .beside = {shape->beside_s, shape->beside_bytes, shape->depth_share,
+                                         shape->patches ? 1 : 0},
                               .precision = (int32_t)precision,
                               .units = units};
     struct cached *cached = wl_map_plan_slot(c, &run->product, &key, &found);

@@ -19,6 +19,8 @@ struct cpu_shape {
     double beside_s, beside_bytes; /* of the rest of the subgraph: pipes, bytes of level 0 */
     const char *algorithm;
     const struct wl_window *window;
+    bool patches;       /* a convolution as a plain product of its patches */
+    double depth_share; /* of the cycles: as in wl_map_kernel, 1 for all */
 };
 
 /* What the subgraph does beside a product, all executions. */

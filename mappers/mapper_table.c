@@ -61,8 +61,34 @@ double wl_map_memory_share(const struct wl_map_ctx *c, const struct wl_subgraph 
 void wl_map_with(const struct wl_map_ctx *c, const struct wl_subgraph *s, struct wl_mapping *m,
                  struct wl_event_sink *sink)
 {
+    const struct wl_device *d = c->device;
+    const struct wl_runtime *rt = c->options->runtime;
+    /* The steps of a recurrence read the same weights again and again. */
+    bool once = s->product_count > 0 && s->steps <= 1;
+    double cache_share = rt != NULL && once ? runtime_share(rt->cache_efficiency, d->class) : 1;
     c->mapper->map(c, s, m, sink);
-    m->level_share[c->device->level_count - 1] *= wl_map_memory_share(c, s);
+    m->level_share[d->level_count - 1] *= wl_map_memory_share(c, s);
+    for (int32_t l = 0; l < d->level_count - 1; l++) {
+        m->level_share[l] *= d->levels[l].scope == WL_SCOPE_DEVICE ? cache_share : 1;
+    }
+}
+
+/* Once per inference: the call, and results that go back to the caller. */
+static double call_seconds(const struct wl_map_ctx *c)
+{
+    const struct wl_runtime *rt = c->options->runtime;
+    enum wl_hw_class class = c->device->class;
+    double bytes = 0;
+    for (int32_t i = 0; rt != NULL && i < c->partition->count; i++) {
+        const struct wl_subgraph *s = &c->partition->subgraphs[i];
+        for (int32_t k = 0; k < s->output_count; k++) {
+            if ((c->graph->tensors[s->outputs[k].tensor].flags & WL_TENSOR_IS_OUTPUT) != 0) {
+                bytes += wl_operand_bytes(c->graph, &c->options->policy, &s->outputs[k]);
+            }
+        }
+    }
+    double per_s = rt != NULL ? rt->result_bps[class] : 0;
+    return (rt != NULL ? rt->call_s[class] : 0) + (per_s > 0 ? bytes / per_s : 0);
 }
 
 static void map_one(struct wl_map_ctx *c, const struct wl_subgraph *s, struct wl_mapping *m,
@@ -89,6 +115,7 @@ static void map_one(struct wl_map_ctx *c, const struct wl_subgraph *s, struct wl
     if (c->device->class == WL_HW_CPU && c->options->runtime != NULL) {
         /* Forks and joins of the runtime's threads; it does not choose by what they cost. */
         m->serial_s += m->barriers * c->options->runtime->worker_s[WL_HW_CPU] * (c->units - 1);
+        cpu_around(c, s, m, sink);
     }
     wl_map_finish_pipes(m);
     wl_sink_levels(sink, c->device, m->traffic);
@@ -132,6 +159,9 @@ wl_status wl_mappers_run(const struct wl_partition *p, const struct wl_device *d
     for (int32_t i = 0; i < p->count; i++) {
         c.weight_bytes +=
             wl_map_list_bytes(&c, p->subgraphs[i].weights, p->subgraphs[i].weight_count);
+        double live = wl_map_list_bytes(&c, p->subgraphs[i].inputs, p->subgraphs[i].input_count) +
+                      wl_map_list_bytes(&c, p->subgraphs[i].outputs, p->subgraphs[i].output_count);
+        c.live_bytes = wl_max_d(c.live_bytes, live);
     }
     c.cache = WL_NEW(arena, struct wl_plan_cache);
     WL_TRY_PTR(c.cache, err);
@@ -140,9 +170,7 @@ wl_status wl_mappers_run(const struct wl_partition *p, const struct wl_device *d
     struct wl_event_sink sink = {.closed = opt->no_events};
     for (int32_t i = 0; i < p->count; i++) {
         map_one(&c, &p->subgraphs[i], &items[i], &sink);
-        if (i == 0 && opt->runtime != NULL) {
-            items[i].serial_s += opt->runtime->call_s[d->class];
-        }
+        items[i].serial_s += i == 0 ? call_seconds(&c) : 0;
         items[i].events = WL_ARRAY(arena, struct wl_event_count, sink.count);
         WL_TRY_PTR(items[i].events, err);
         memcpy(items[i].events, sink.items, (size_t)sink.count * sizeof(sink.items[0]));

@@ -18,6 +18,21 @@ enum wl_dataflow {
     WL_DATAFLOW_RS
 };
 
+/*
+ * What the runtime's own way of executing a subgraph costs on CPUs, beyond its work: cycles are of
+ * one core, of one execution.
+ */
+struct wl_map_kernel {
+    bool serial;           /* runs on one thread */
+    double element_cycles; /* runs element by element: cycles of all its elements; 0: it does not */
+    double depth_share;    /* of a convolution's depth that it multiplies: taps in the padding are
+                              passed over, channels filled up to whole blocks; 0: all */
+    double patch_cycles;   /* a convolution writes its patches first: per element of the patches */
+    double around_cycles;  /* kernels around it: changes of layout, weights turned into floats */
+    double around_bytes;   /* that these read and write */
+    double around;         /* how many */
+};
+
 /* What an analysis asks of the mappers, resolved: nothing here is "default" any more. */
 struct wl_map_options {
     struct wl_precision_policy policy;
@@ -25,6 +40,7 @@ struct wl_map_options {
     bool cold;                 /* first inference: nothing is resident yet */
     enum wl_dataflow dataflow; /* systolic arrays */
     const struct wl_runtime *runtime;
+    const struct wl_map_kernel *kernels; /* by subgraph, on CPUs; NULL: nothing beyond the work */
     bool no_events; /* leave the energy ledger out: what it costs is a difference (bench/) */
 };
 

@@ -59,6 +59,7 @@ struct wl_map_ctx {
     double unit_loss;         /* of the runtime */
     int32_t units;            /* that the analysis may use */
     int32_t one_in;           /* a plan takes all its workers, or one in so many (choose.c) */
+    double live_bytes;        /* that the activations around the largest subgraph take */
     double weight_bytes;      /* of all subgraphs, as stored in the policy's precision */
     struct wl_plan_cache *cache;
     struct wl_pipe_choice matrix[WL_PREC_COUNT]; /* best matrix pipe of exactly this precision */
@@ -131,6 +132,18 @@ static inline double wl_map_gemm_efficiency(const struct wl_map_ctx *c, enum wl_
 /* Maps a subgraph with as many workers as are fastest. `m` as `map` asks. */
 void wl_map_choose(struct wl_map_ctx *c, const struct wl_subgraph *s, struct wl_mapping *m,
                    struct wl_event_sink *sink);
+
+/* What the runtime's kernel costs beyond the work. */
+static inline const struct wl_map_kernel *wl_map_kernel_of(const struct wl_map_ctx *c,
+                                                           const struct wl_subgraph *s)
+{
+    static const struct wl_map_kernel nothing = {0};
+    return c->options->kernels != NULL ? &c->options->kernels[s->id] : &nothing;
+}
+
+/* Kernels that a CPU's runtime runs around a subgraph, one after the other with it (cpu.c). */
+void cpu_around(const struct wl_map_ctx *c, const struct wl_subgraph *s, struct wl_mapping *m,
+                struct wl_event_sink *sink);
 
 /* What the runtime takes of main memory's bandwidth. */
 double wl_map_memory_share(const struct wl_map_ctx *c, const struct wl_subgraph *s);

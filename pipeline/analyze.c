@@ -105,6 +105,7 @@ static wl_status analyze_into(const struct wl_prepared *prepared, const struct w
         wl_diag_add(&r->diags, WL_SEV_WARNING, "power_gating", r->device.id,
                     "states no idle power with units switched off; --power-gating changes nothing");
     }
+    WL_TRY(wl_kernel_costs(&prepared->partition, &r->device, &options, &r->arena, err));
     WL_TRY(run_stages(prepared, &options, req->power_gating, r, err));
     r->coverage = prepared->coverage;
     r->config =

@@ -25,6 +25,10 @@ double wl_measured_band(const struct wl_calibration *cal, const struct wl_mappin
 wl_status wl_measured_apply(const struct wl_calibration *cal, struct wl_mappings *m,
                             struct wl_diag_list *diags, struct wl_arena *arena, double *covered,
                             struct wl_error *err) WL_MUST_CHECK;
+/* Fills options->kernels where the runtime's profile says what its kernels cost on CPUs. */
+wl_status wl_kernel_costs(const struct wl_partition *p, const struct wl_device *d,
+                          struct wl_map_options *options, struct wl_arena *arena,
+                          struct wl_error *err) WL_MUST_CHECK;
 /* Softmax nodes whose masks make denormal numbers; notes them where those are slow. */
 void wl_denormals_find(const struct wl_model *model, struct wl_masked *out);
 void wl_denormals_note(const struct wl_prepared *prepared, const struct wl_device *d,

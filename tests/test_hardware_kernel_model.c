@@ -111,6 +111,44 @@ static void test_threads(void **state)
     end(&f);
 }
 
+/*
+ * Terms of the base, each at 1 GFLOP/s, 1 load/ns, 1 byte/ns of their own: rows of one to four
+ * passes, with and without edges, with and without bytes that move again. A size between is the
+ * sum.
+ */
+static void test_terms(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char rows[4096];
+    size_t used = 0;
+    for (int i = 0; i < 24; i++) {
+        double n = 64 << (i % 4), passes = i % 4 + 1, edge = i % 3 * 0.25, again = i % 2 * 1e6;
+        double ops = 2.0 * 100 * n * 100;
+        double s = 1e-9 * (ops + edge * ops + passes * 100 * 100 + again);
+        used +=
+            (size_t)snprintf(rows + used, sizeof(rows) - used,
+                             "%s{\"operation\": \"conv\", \"precision\": \"fp32\", \"threads\": 1, "
+                             "\"m\": 100, \"n\": %g, \"k\": 100, \"edge\": %g, \"passes\": %g, "
+                             "\"near_bytes\": %g, \"time_s\": %.12g}",
+                             i > 0 ? "," : "", n, edge, passes, again, s);
+    }
+    begin(&f, rows);
+    struct wl_kernel_sizes size = {.groups = 1,
+                                   .m = 100,
+                                   .n = 200,
+                                   .k = 100,
+                                   .window = 1,
+                                   .stride = 1,
+                                   .width = 1,
+                                   .edge = 0.125,
+                                   .passes = 3,
+                                   .near_bytes = 3e5};
+    near(wl_calibration_seconds(f.c, "conv", WL_PREC_FP32, 1, &size, NULL),
+         1e-9 * (1.125 * 2 * 100 * 200 * 100 + 3 * 1e4 + 3e5), 1e-6);
+    end(&f);
+}
+
 /* What was not measured is not made up; the distance says how far the nearest size is. */
 static void test_absent(void **state)
 {
@@ -131,9 +169,8 @@ static void test_absent(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_constant_rate),
-        cmocka_unit_test(test_between),
-        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_constant_rate), cmocka_unit_test(test_between),
+        cmocka_unit_test(test_threads),       cmocka_unit_test(test_terms),
         cmocka_unit_test(test_absent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,7 +52,8 @@ static void describe_as(struct fixture *f, const struct wl_runtime *rt)
 /* As ONNX Runtime executes it. */
 static void describe(struct fixture *f)
 {
-    const struct wl_runtime rt = {.name = "unit", .fusion = "onnxruntime", .channel_block = 16};
+    const struct wl_runtime rt = {
+        .name = "unit", .fusion = "onnxruntime", .channel_block = 16, .blocks_per_pass = 2};
     describe_as(f, &rt);
 }
 
@@ -105,7 +106,13 @@ static void test_chain(void **state)
     assert_true(first->sizes.window == 9 && first->sizes.width == 8 && first->sizes.stride == 1);
     assert_true(first->reorder_in_bytes == 0 && first->reorder_out_bytes == 0);
     const struct wl_kernel *second = named(&f, "conv_pointwise_blocked");
-    assert_true(second->sizes.n == 48 && second->sizes.k == 24 && second->sizes.window == 1);
+    /* 24 channels are computed as 32 and 40 as 48: two blocks in the first walk, one in the second
+     */
+    assert_true(second->sizes.n == 48 && second->sizes.k == 32 && second->sizes.window == 1);
+    assert_true(second->sizes.passes == 2 && second->sizes.edge == 0);
+    assert_true(first->sizes.passes == 1 && first->sizes.near_bytes == 0);
+    /* the first and the last of 8 columns reach into the padding */
+    assert_true(first->sizes.edge == 0.25);
     assert_string_equal(second->operations[1], "conv");
     assert_string_equal(second->operations[2], "gemm");
     const struct wl_kernel *third = named(&f, "conv_depthwise_blocked");
@@ -415,6 +422,35 @@ static void test_dilated(void **state)
     end(&f);
 }
 
+/* Columns of which the window leaves the image, by hand: in, out, extent, stride. */
+static void test_edge(void **state)
+{
+    (void)state;
+    assert_true(wl_kernels_edge(8, 8, 3, 1) == 2.0 / 8);
+    assert_true(wl_kernels_edge(8, 6, 3, 1) == 0);       /* no padding */
+    assert_true(wl_kernels_edge(8, 8, 7, 1) == 6.0 / 8); /* three at either end */
+    assert_true(wl_kernels_edge(9, 5, 3, 2) == 2.0 / 5); /* taps -1 0 1 ... 7 8 9 */
+    assert_true(wl_kernels_edge(8, 4, 3, 2) == 1.0 / 4); /* one row of padding, at the end */
+    assert_true(wl_kernels_edge(4, 4, 9, 1) == 1);       /* all of them */
+    assert_true(wl_kernels_edge(0, 0, 3, 1) == 0);       /* not known */
+}
+
+/* On rows of pixels a 3 x 3 convolution makes columns: 64 pixels of 18 channels x 9 taps, floats.
+ */
+static void test_columns(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    const int64_t image[] = {1, 18, 8, 8};
+    const char *x = wl_onnx_input(f.b, WL_ONNX_FLOAT, image, 4);
+    wl_onnx_output(f.b, conv(&f, conv(&f, x, 18, 18, 3, 1), 18, 18, 1, 1));
+    describe(&f);
+    assert_true(f.kernels.items[0].sizes.near_bytes == 64.0 * 18 * 9 * 4);
+    assert_true(f.kernels.items[1].sizes.near_bytes == 0); /* pointwise: the image is the matrix */
+    end(&f);
+}
+
 /* A recurrence: steps, batch, gates, what comes in and the state. */
 static void test_recurrence(void **state)
 {
@@ -434,6 +470,8 @@ static void test_recurrence(void **state)
         const struct wl_kernel *k = named(&f, "lstm");
         assert_true(k->sizes.groups == 5 && k->sizes.m == (double)batch && k->sizes.n == 64);
         assert_true(k->sizes.k == 32 + 16);
+        /* the weights on the state, 16 x 64 floats, at the four steps after the first */
+        assert_true(k->sizes.near_bytes == 4.0 * 16 * 64 * 4 && k->sizes.width == 1);
         end(&f);
     }
 }
@@ -485,6 +523,7 @@ int main(void)
         cmocka_unit_test(test_streams),        cmocka_unit_test(test_reuse),
         cmocka_unit_test(test_transpositions), cmocka_unit_test(test_epilogue),
         cmocka_unit_test(test_recurrence),     cmocka_unit_test(test_product_of_activations),
+        cmocka_unit_test(test_edge),           cmocka_unit_test(test_columns),
         cmocka_unit_test(test_dilated),        cmocka_unit_test(test_grid),
         cmocka_unit_test(test_halton),         cmocka_unit_test(test_own_kernels),
     };

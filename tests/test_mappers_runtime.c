@@ -2,7 +2,9 @@
 /*
  * What a runtime adds: memory_efficiency divides main memory's bandwidth, call_s is paid once by
  * the first subgraph, worker_s by every fork and join per further thread, dispatch_slots at every
- * launch by the width and the clock of a core; equal shares end with the slowest core.
+ * launch by the width and the clock of a core; equal shares end with the slowest core; kernels run
+ * element by element, on one thread, with others around them; what is written is read first where a
+ * bandwidth is that of reads.
  */
 #include "map_fixture.h"
 
@@ -169,11 +171,84 @@ static void test_equal_shares(void **state)
     expect_near(hybrid_seconds("neon simd"), free_s * 3 / 2, "equal parts");
 }
 
+struct streamed {
+    double compute_s, serial_s, barriers, dispatches, l2_reads;
+};
+
+#define STREAM_ELEMS 4000000
+
+/* A stream of 4 M elements on four cores, as the kernel says. */
+static struct streamed stream(const struct wl_map_kernel *kernel, bool read_bandwidth)
+{
+    struct fixture f;
+    struct wl_runtime rt = plain_runtime();
+    fixture_init(&f);
+    fixture_device(&f, WL_HW_CPU, 4);
+    fixture_pipe(&f.device, "simd", WL_PIPE_VECTOR, 16)->simd_bits = 256;
+    fixture_level(&f.device, "l1", WL_SCOPE_UNIT, 1 << 15);
+    fixture_level(&f.device, "l2", WL_SCOPE_DEVICE, 1 << 26);
+    fixture_level(&f.device, "dram", WL_SCOPE_DEVICE, 0);
+    for (int32_t l = 0; l < 3; l++) {
+        f.device.levels[l].bandwidth_bps = 1e15;
+        f.device.levels[l].read_bandwidth = read_bandwidth;
+    }
+    f.options.runtime = &rt;
+    f.options.kernels = kernel;
+    fixture_input(&f, 0);
+    (void)fixture_map(&f, 0, 1, STREAM_ELEMS);
+    fixture_output(&f, 1);
+    fixture_run(&f);
+    const struct wl_mapping *m = &f.mappings.items[0];
+    struct streamed s = {.compute_s = f.roofline.timings[0].compute_s,
+                         .serial_s = m->serial_s,
+                         .barriers = m->barriers,
+                         .dispatches = m->dispatches,
+                         .l2_reads = m->traffic[1].read_bytes};
+    fixture_done(&f);
+    return s;
+}
+
+/* Ten cycles of 1 GHz for each of 4 M elements: 40 ms of one core, 10 of four. */
+static void test_element_by_element(void **state)
+{
+    (void)state;
+    struct wl_map_kernel k = {.element_cycles = 10.0 * STREAM_ELEMS};
+    struct streamed s = stream(&k, false);
+    expect_near(s.compute_s, 0.01, "four cores");
+    assert_true(s.barriers == 1);
+    k.serial = true;
+    s = stream(&k, false);
+    expect_near(s.compute_s, 0.04, "one core");
+    assert_true(s.barriers == 0);
+}
+
+/* Two kernels around it of 8 M cycles together: 2 ms on four cores. */
+static void test_around(void **state)
+{
+    (void)state;
+    struct wl_map_kernel nothing = {0};
+    struct wl_map_kernel k = {.around = 2, .around_cycles = 8e6, .around_bytes = 1e6};
+    struct streamed before = stream(&nothing, false);
+    struct streamed after = stream(&k, false);
+    expect_near(after.serial_s - before.serial_s, 2e-3, "seconds");
+    expect_near(after.dispatches, before.dispatches + 2, "launches");
+}
+
+/* Results of 16 MB: their lines are read first. */
+static void test_write_allocate(void **state)
+{
+    (void)state;
+    struct wl_map_kernel nothing = {0};
+    double without = stream(&nothing, false).l2_reads;
+    expect_near(stream(&nothing, true).l2_reads, without + 4.0 * STREAM_ELEMS, "bytes");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_call_and_workers), cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_dispatch_slots), cmocka_unit_test(test_spins),
-        cmocka_unit_test(test_equal_shares)};
+        cmocka_unit_test(test_dispatch_slots),   cmocka_unit_test(test_spins),
+        cmocka_unit_test(test_equal_shares),     cmocka_unit_test(test_element_by_element),
+        cmocka_unit_test(test_around),           cmocka_unit_test(test_write_allocate)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

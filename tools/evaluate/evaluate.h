@@ -105,6 +105,9 @@ struct sample wl_record_sample(const struct record *rec, double predicted);
 wl_status wl_evaluate_models(struct wl_registry *reg, const char *path, const char *models,
                              enum record_choice choice, struct samples *out, struct wl_error *err);
 
+/* Kernels of the calibration's grid on this host, from its specification (WATTLINE_HOST_DIR). */
+wl_status wl_evaluate_host(struct wl_registry *reg, struct samples *out, struct wl_error *err);
+
 /* Joules per sample of whole models. */
 wl_status wl_evaluate_energy(struct wl_registry *reg, const char *path, const char *models,
                              struct samples *out, struct wl_error *err);

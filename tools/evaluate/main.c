@@ -1,32 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * evaluate: how far predictions from specification are from published measurements.
- *   wattline_evaluate models|kernels|energy|eyeriss|fit|leave-out [--data DIR] [--registry DIR]
+ *   wattline_evaluate models|kernels|host|energy|eyeriss|fit|leave-out [--data DIR] [--registry
+ * DIR]
  *                     [--models DIR] [--format text|csv|json] [--records core|all] [--runtime NAME]
+ *                     [--host DIR]
  */
 #include <string.h>
 
 #include "evaluate.h"
 
 struct options {
-    const char *what, *data, *registry, *models, *format, *records, *runtime;
+    const char *what, *data, *registry, *models, *format, *records, *runtime, *host;
 };
 
 static int usage(void)
 {
     (void)fprintf(
-        stderr, "usage: wattline_evaluate models|kernels|energy|eyeriss|fit|leave-out [--data DIR] "
-                "[--registry DIR] [--models DIR] [--format text|csv|json] [--records core|all] "
-                "[--runtime NAME]\n");
+        stderr,
+        "usage: wattline_evaluate models|kernels|host|energy|eyeriss|fit|leave-out [--data DIR] "
+        "[--registry DIR] [--models DIR] [--format text|csv|json] [--records core|all] "
+        "[--runtime NAME] [--host DIR]\n");
     return 2;
 }
 
 static bool read_options(int argc, char **argv, struct options *o)
 {
-    const char *const names[] = {"--data",   "--registry", "--models",
-                                 "--format", "--records",  "--runtime"};
-    const char **values[] = {&o->data,   &o->registry, &o->models,
-                             &o->format, &o->records,  &o->runtime};
+    const char *const names[] = {"--data",    "--registry", "--models", "--format",
+                                 "--records", "--runtime",  "--host"};
+    const char **values[] = {&o->data,    &o->registry, &o->models, &o->format,
+                             &o->records, &o->runtime,  &o->host};
     *o = (struct options){.data = "../shared/reference",
                           .registry = "registry",
                           .models = "models",
@@ -47,7 +50,8 @@ static bool read_options(int argc, char **argv, struct options *o)
     }
     bool format = strcmp(o->format, "text") == 0 || strcmp(o->format, "csv") == 0 ||
                   strcmp(o->format, "json") == 0;
-    static const char *const all[] = {"models", "kernels", "energy", "eyeriss", "fit", "leave-out"};
+    static const char *const all[] = {"models",  "kernels", "host",     "energy",
+                                      "eyeriss", "fit",     "leave-out"};
     bool known = false;
     for (size_t i = 0; i < WL_ARRAY_LEN(all); i++) {
         known = known || strcmp(o->what, all[i]) == 0;
@@ -66,6 +70,9 @@ static wl_status evaluate(struct wl_registry *reg, const struct options *o, stru
         const struct wl_runtime *rt = NULL;
         WL_TRY(wl_runtime_load(reg, "generic", &rt, err));
         return wl_evaluate_kernels(reg, path, rt, out, err);
+    }
+    if (strcmp(o->what, "host") == 0) {
+        return wl_evaluate_host(reg, out, err);
     }
     if (strcmp(o->what, "eyeriss") == 0) {
         return wl_evaluate_eyeriss(reg, path, out, err);
@@ -89,7 +96,8 @@ int main(int argc, char **argv)
     struct wl_error err = {.code = WL_OK};
     struct wl_registry reg;
     struct samples samples = {0};
-    wl_status status = wl_registry_open(&reg, &o.registry, 1, &err);
+    const char *const roots[] = {o.registry, o.host};
+    wl_status status = wl_registry_open(&reg, roots, o.host != NULL ? 2 : 1, &err);
     if (status == WL_OK) {
         status = evaluate(&reg, &o, &samples, &err);
         wl_registry_close(&reg);
