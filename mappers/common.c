@@ -447,8 +447,9 @@ void wl_map_add_blocking(const struct wl_map_ctx *c, const struct wl_block_shape
             m->traffic[l].read_bytes +=
                 (sh->left_bytes * un + sh->right_bytes * um) * sh->times * (1 - 1 / sh->steps);
         }
-        m->tiling.reload_left = un * left;
-        m->tiling.reload_right = um * right;
+        if (missing > 0) {
+            m->reload[l] = wl_max_d(m->reload[l], wl_max_d(un * left, um * right));
+        }
     }
 }
 

@@ -145,6 +145,7 @@ static void map_product(struct gpu_job *j, const struct wl_run *run)
         return;
     }
     double before_l2 = m->traffic[1].read_bytes;
+    double reload_l2 = m->reload[1];
     double times = sh.times;
     wl_map_use_pipe(m, plan.pipe, plan.cycles * times, 2 * sh.macs * times);
     wl_map_note_product(m, &plan.tiling);
@@ -155,8 +156,9 @@ static void map_product(struct gpu_job *j, const struct wl_run *run)
     m->traffic[0].read_bytes +=
         wl_max_d(0, plan.bytes.shared - sh.left_bytes - sh.right_bytes) * times;
     if (c->device->level_count > 2) {
-        m->traffic[1].read_bytes =
-            before_l2 + wl_max_d(0, plan.bytes.l2 - sh.left_bytes - sh.right_bytes) * times;
+        double operands = sh.left_bytes + sh.right_bytes;
+        m->traffic[1].read_bytes = before_l2 + wl_max_d(0, plan.bytes.l2 - operands) * times;
+        m->reload[1] = wl_max_d(reload_l2, operands > 0 ? plan.bytes.l2 / operands : 0);
         m->traffic[1].read_bytes += plan.bytes.split / 2 * times;
         m->traffic[1].write_bytes += plan.bytes.split / 2 * times;
     }

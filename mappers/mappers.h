@@ -74,12 +74,11 @@ struct wl_tiling {
                               product */
     int64_t g, m, n, k;    /* the product as executed */
     int32_t tile_m, tile_n, tile_k;
-    int32_t split_k;                  /* parts that K is divided into, else 1 */
-    double tiles;                     /* blocks or folds of all executions of the product */
-    double waves;                     /* rounds of tiles over the units */
-    double cycles_per_tile;           /* before the runtime's efficiency */
-    double efficiency;                /* the runtime's share of the pipe's peak that was applied */
-    double reload_left, reload_right; /* times that an operand is read from main memory */
+    int32_t split_k;        /* parts that K is divided into, else 1 */
+    double tiles;           /* blocks or folds of all executions of the product */
+    double waves;           /* rounds of tiles over the units */
+    double cycles_per_tile; /* before the runtime's efficiency */
+    double efficiency;      /* the runtime's share of the pipe's peak that was applied */
 };
 
 /* Counts of one subgraph, all its executions together. */
@@ -96,6 +95,8 @@ struct wl_mapping {
     struct wl_traffic traffic[WL_LEVELS_MAX]; /* by device level */
     double crossing[WL_LEVELS_MAX];    /* share of the operands' bytes that crosses a level once:
                                           what those inside it do not hold */
+    double reload[WL_LEVELS_MAX];      /* times that blocking reads an operand through a level, at
+                                          most; 0: nothing is blocked there */
     double level_share[WL_LEVELS_MAX]; /* (0..1] share of the level's bandwidth that it can draw */
     double dispatches;                 /* launches by the runtime */
     double barriers;                   /* parallel regions joined */

@@ -41,7 +41,7 @@ static int add_idle(const struct wl_mapping *m, enum wl_hw_class class, bool fir
 
 /*
  * Capacity: what share of the operands crosses the levels beyond the innermost one that keeps any,
- * because those inside do not hold it, and how often blocking reads an operand from main memory.
+ * because those inside do not hold it, and how often blocking reads an operand from a level.
  */
 static int add_capacity(const struct wl_mappings *all, const struct wl_mapping *m, bool first,
                         char *out, size_t size)
@@ -54,10 +54,14 @@ static int add_capacity(const struct wl_mappings *all, const struct wl_mapping *
                            first && at == 0 ? "" : ", ", d->levels[l].name, 100 * m->crossing[l]);
         }
     }
-    double again = wl_max_d(m->tiling.reload_left, m->tiling.reload_right);
-    if (at >= 0 && (size_t)at < size && m->tiling.algorithm != NULL && again > 1.005) {
-        at += snprintf(out + at, size - (size_t)at, "%san operand read %.3g times",
-                       first && at == 0 ? "" : ", ", again);
+    bool reads = false;
+    for (int32_t l = 1; l < d->level_count; l++) {
+        if (at >= 0 && (size_t)at < size && m->reload[l] > 1.005) {
+            const char *lead = first && at == 0 ? "" : ", ";
+            at += snprintf(out + at, size - (size_t)at, "%s%s%s %.3g times", lead,
+                           reads ? "" : "operands read from ", d->levels[l].name, m->reload[l]);
+            reads = true;
+        }
     }
     return at;
 }
