@@ -421,12 +421,18 @@ void wl_map_add_blocking(const struct wl_map_ctx *c, const struct wl_block_shape
             compulsory[0].read_bytes > 0
                 ? (first->read_bytes + first->saved_read_bytes) / compulsory[0].read_bytes
                 : 0;
+        if (!(missing > 0) && sh->steps <= 1) {
+            continue;
+        }
         double left_saved = wl_map_saved_share(&c->device->levels[l], c->graph, sh->left);
         double right_saved = wl_map_saved_share(&c->device->levels[l], c->graph, sh->right);
         double splits = wl_max_d(1, wl_map_instances_used(c, inner, units) / sh->g);
         double max_um = wl_min_d(splits, sh->m);
         double max_un = wl_min_d(splits, sh->n);
-        double un = sh->left_bytes > 0 ? sqrt(splits * sh->right_bytes / sh->left_bytes) : splits;
+        double un = splits;
+        if (splits > 1 && sh->left_bytes > 0) {
+            un = sqrt(splits * sh->right_bytes / sh->left_bytes);
+        }
         un = wl_min_d(wl_max_d(un, wl_max_d(1, splits / max_um)), max_un);
         double um = wl_min_d(wl_max_d(1, splits / un), max_um);
         double left = 1;

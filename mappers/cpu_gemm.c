@@ -114,8 +114,13 @@ static double busiest(const struct chunks *sizes, const struct cores *c, double 
     double total = 0;
     double busy = 0;
     double idle = 0; /* cores in the last round */
+    double largest = 0;
     for (int i = 0; i < CHUNK_SIZES; i++) {
+        if (!(sizes[i].count > 0)) {
+            continue;
+        }
         total += sizes[i].count * sizes[i].cycles;
+        largest = wl_max_d(largest, sizes[i].cycles);
         if (sizes[i].count > idle) {
             double rounds = ceil((sizes[i].count - idle) / c->units);
             busy += rounds * sizes[i].cycles;
@@ -124,7 +129,7 @@ static double busiest(const struct chunks *sizes, const struct cores *c, double 
         idle -= sizes[i].count;
     }
     if (hybrid) {
-        busy = wl_max_d(total / c->weight, sizes[0].count > 0 ? sizes[0].cycles : sizes[1].cycles);
+        busy = wl_max_d(total / c->weight, largest);
     }
     *all = total;
     return busy + c->loss * (total - busy);

@@ -274,16 +274,19 @@ static struct tile_needs needs_of(const struct gpu_task *task, const struct tile
     return n;
 }
 
-/* Cycles of the busiest unit; sets what a step of K takes. */
-static double attempt_cycles(const struct unit_rates *r, const struct tile_needs *n,
-                             struct attempt *a)
+/* Cycles of a step of K, and of the busiest unit. */
+static double step_cycles(const struct tile_needs *n, double rounds)
 {
-    double resident = wl_min_d(n->occupancy, a->rounds);
-    a->step = wl_max_d(n->step, n->wait / resident);
-    double starts = resident >= 2 ? 1 : a->rounds;
-    double work = a->depth * a->step / r->efficiency;
-    double joins = a->split > 1 ? BLOCK_START_CYCLES + SPLIT_JOIN_CYCLES * (double)a->split : 0;
-    return a->rounds * work + starts * BLOCK_START_CYCLES + joins;
+    return wl_max_d(n->step, n->wait / wl_min_d(n->occupancy, rounds));
+}
+
+static double attempt_cycles(const struct unit_rates *r, const struct tile_needs *n, double rounds,
+                             double depth, int64_t split)
+{
+    double starts = wl_min_d(n->occupancy, rounds) >= 2 ? 1 : rounds;
+    double work = depth * step_cycles(n, rounds) / r->efficiency;
+    double joins = split > 1 ? BLOCK_START_CYCLES + SPLIT_JOIN_CYCLES * (double)split : 0;
+    return rounds * work + starts * BLOCK_START_CYCLES + joins;
 }
 
 static void spread_attempt(const struct gpu_task *task, const struct tile_needs *n,
@@ -308,15 +311,23 @@ static void spread_attempt(const struct gpu_task *task, const struct tile_needs 
         a->rounds * of_tile + a->bytes.split * a->spread.of_results + transformed;
 }
 
-static void try_split(const struct gpu_task *task, const struct tile_needs *n, struct attempt a,
-                      struct attempt *best)
+/* `tiles`: splits of K included. */
+static void try_split(const struct gpu_task *task, const struct tile *t, const struct tile_needs *n,
+                      double tiles, int64_t split, struct attempt *best)
 {
-    a.rounds = ceil(a.tiles / task->r.units);
-    a.depth = ceil((double)task->sh->k / (double)a.split);
-    a.cycles = attempt_cycles(&task->r, n, &a);
-    if (pipes_s(task, a.cycles) > best->seconds) {
+    double rounds = ceil(tiles / task->r.units);
+    double depth = split > 1 ? ceil((double)task->sh->k / (double)split) : (double)task->sh->k;
+    double cycles = attempt_cycles(&task->r, n, rounds, depth, split);
+    if (pipes_s(task, cycles) > best->seconds) {
         return;
     }
+    struct attempt a = {.tile = t,
+                        .split = split,
+                        .cycles = cycles,
+                        .tiles = tiles,
+                        .rounds = rounds,
+                        .depth = depth,
+                        .step = step_cycles(n, rounds)};
     spread_attempt(task, n, &a);
     a.seconds = seconds_of(task, a.cycles, &a.bytes, &a.spread);
     if (better(&a, best)) {
@@ -328,14 +339,21 @@ static void try_split(const struct gpu_task *task, const struct tile_needs *n, s
 static void try_tile(const struct gpu_task *task, const struct tile *t, double tiles,
                      struct attempt *best)
 {
-    const struct tile_needs n = needs_of(task, t);
+    const struct unit_rates *r = &task->r;
     int64_t k = task->sh->k;
+    /* Its multiplications alone, shared out evenly, whatever the split. */
+    double macs = tiles * t->bm * t->bn * (double)k;
+    double least = macs / (r->units * r->macs_per_cycle * r->efficiency) * (1 - 1e-9);
+    if (pipes_s(task, least) > best->seconds) {
+        return;
+    }
+    const struct tile_needs n = needs_of(task, t);
     for (int64_t split = 1; split <= SPLIT_MAX; split *= 2) {
         double parts = tiles * (double)split;
         if (split > 1 && (parts > 2 * task->r.units || k < SPLIT_MIN_K * split)) {
             break;
         }
-        try_split(task, &n, (struct attempt){.tile = t, .split = split, .tiles = parts}, best);
+        try_split(task, t, &n, parts, split, best);
     }
 }
 

@@ -85,7 +85,7 @@ struct kpu_task {
     int64_t rows, cols;
     double per_pe, arrays, tiles;
     double left_bytes, right_bytes, elem_bytes;
-    double efficiency;
+    double efficiency, clock_hz;
     double best_s, least_cycles;
     struct kpu_block best;
 };
@@ -199,9 +199,12 @@ static void try_blocks(struct kpu_task *t, int64_t m, int64_t n)
         b.tiles = wl_min_d(t->tiles, b.blocks);
         b.cycles_per_block = ceil((double)p->k / b.split / t->per_pe) + fill + meet;
         b.cycles = ceil(b.blocks / t->tiles) * b.cycles_per_block;
+        t->least_cycles = wl_min_d(t->least_cycles, b.cycles);
+        if (b.cycles / t->efficiency * t->run->times / t->clock_hz > t->best_s) {
+            continue; /* its compute alone takes longer */
+        }
         double seconds = seconds_with(t, &b);
         bool equal = seconds <= t->best_s && b.cycles < t->best.cycles;
-        t->least_cycles = wl_min_d(t->least_cycles, b.cycles);
         if (seconds < t->best_s || equal) {
             t->best_s = seconds;
             t->best = b;
@@ -250,6 +253,7 @@ static void map_product(struct kpu_job *j, const struct wl_run *run)
                             .right_bytes = wl_map_tensor_bytes(c, j->s, p->right),
                             .elem_bytes = wl_precision_bits(choice.precision) / 8.0,
                             .efficiency = wl_map_gemm_efficiency(c, choice.precision, p->window),
+                            .clock_hz = pipe->clock_hz,
                             .best_s = HUGE_VAL,
                             .least_cycles = HUGE_VAL};
     double pes = (double)(task.rows * task.cols);
