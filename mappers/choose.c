@@ -6,8 +6,8 @@
  * above 3); the plan with the least time stays, the whole subgraph's as roofline/ counts it.
  *
  * So a device of twice or three times the workers has every plan of the smaller one among its own,
- * and is never slower. For this the plans that a mapper tries for a given number of workers must not
- * depend on clocks and bandwidths, and it must take the one that is fastest on the whole.
+ * and is never slower. For this the plans that a mapper tries for a given number of workers must
+ * not depend on clocks and bandwidths, and it must take the one that is fastest on the whole.
  */
 #include "mappers_priv.h"
 
