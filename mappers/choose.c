@@ -6,8 +6,8 @@
  * above 3); the plan with the least time stays, the whole subgraph's as roofline/ counts it.
  *
  * So a device of twice or three times the workers has every plan of the smaller one among its own,
- * and is never slower. For this a mapper's plan for a given number of workers must not depend on
- * clocks and bandwidths.
+ * and is never slower. For this the plans that a mapper tries for a given number of workers must
+ * not depend on clocks and bandwidths, and it must take the one that is fastest on the whole.
  */
 #include "mappers_priv.h"
 
@@ -45,7 +45,7 @@ struct choice {
 static double least_s(const struct choice *ch, const struct wl_mapping *m)
 {
     const struct wl_device *d = ch->c->device;
-    double busy = wl_mapping_compute_s(d, m);
+    double busy = m->least_compute_s > 0 ? m->least_compute_s : wl_mapping_compute_s(d, m);
     for (int32_t l = 0; l < d->level_count; l++) {
         double rate = wl_map_level_rate(&d->levels[l]) * m->level_share[l];
         const struct wl_traffic *t = &ch->start->traffic[l];

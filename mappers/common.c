@@ -421,12 +421,18 @@ void wl_map_add_blocking(const struct wl_map_ctx *c, const struct wl_block_shape
             compulsory[0].read_bytes > 0
                 ? (first->read_bytes + first->saved_read_bytes) / compulsory[0].read_bytes
                 : 0;
+        if (!(missing > 0) && sh->steps <= 1) {
+            continue;
+        }
         double left_saved = wl_map_saved_share(&c->device->levels[l], c->graph, sh->left);
         double right_saved = wl_map_saved_share(&c->device->levels[l], c->graph, sh->right);
         double splits = wl_max_d(1, wl_map_instances_used(c, inner, units) / sh->g);
         double max_um = wl_min_d(splits, sh->m);
         double max_un = wl_min_d(splits, sh->n);
-        double un = sh->left_bytes > 0 ? sqrt(splits * sh->right_bytes / sh->left_bytes) : splits;
+        double un = splits;
+        if (splits > 1 && sh->left_bytes > 0) {
+            un = sqrt(splits * sh->right_bytes / sh->left_bytes);
+        }
         un = wl_min_d(wl_max_d(un, wl_max_d(1, splits / max_um)), max_un);
         double um = wl_min_d(wl_max_d(1, splits / un), max_um);
         double left = 1;
@@ -447,8 +453,9 @@ void wl_map_add_blocking(const struct wl_map_ctx *c, const struct wl_block_shape
             m->traffic[l].read_bytes +=
                 (sh->left_bytes * un + sh->right_bytes * um) * sh->times * (1 - 1 / sh->steps);
         }
-        m->tiling.reload_left = un * left;
-        m->tiling.reload_right = um * right;
+        if (missing > 0) {
+            m->reload[l] = wl_max_d(m->reload[l], wl_max_d(un * left, um * right));
+        }
     }
 }
 
@@ -483,12 +490,13 @@ static bool same_key(const struct wl_plan_key *a, const struct wl_plan_key *b)
             return false;
         }
     }
-    const double *x[] = {&a->left_bytes, &a->right_bytes, a->beside,
-                         a->beside + 1,  a->beside + 2,   a->beside + 3};
-    const double *y[] = {&b->left_bytes, &b->right_bytes, b->beside,
-                         b->beside + 1,  b->beside + 2,   b->beside + 3};
-    for (size_t i = 0; i < WL_ARRAY_LEN(x); i++) {
-        if (*x[i] < *y[i] || *x[i] > *y[i]) {
+    for (size_t i = 0; i < WL_ARRAY_LEN(a->bytes); i++) {
+        if (a->bytes[i] < b->bytes[i] || a->bytes[i] > b->bytes[i]) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < WL_ARRAY_LEN(a->beside); i++) {
+        if (a->beside[i] < b->beside[i] || a->beside[i] > b->beside[i]) {
             return false;
         }
     }

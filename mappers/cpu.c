@@ -201,14 +201,18 @@ static void add_patches(struct cpu_job *j, const struct cpu_shape *shape,
     cpu_instruction_events(j->sink, &n);
 }
 
-static void map_products(struct cpu_job *j, int32_t units)
+/* `stream_s`: what else the cores do. */
+static void map_products(struct cpu_job *j, int32_t units, double stream_s)
 {
     const struct wl_subgraph *s = j->s;
     for (int32_t i = 0; i < s->product_count; i++) {
         struct cpu_shape shape;
         struct cpu_plan plan;
         struct wl_run run = wl_map_run_of(s, i);
-        cpu_plan_product(j->c, s, &run, j->m->precision, units, &shape, &plan);
+        const struct wl_traffic *nearest = &j->m->traffic[0];
+        struct cpu_beside beside = {.pipes_s = stream_s + j->product_busy,
+                                    .bytes = nearest->read_bytes + nearest->write_bytes};
+        cpu_plan_product(j->c, s, &run, j->m->precision, units, &beside, &shape, &plan);
         if (plan.pipe == WL_NONE) {
             continue;
         }
@@ -338,7 +342,7 @@ static void map_cpu(const struct wl_map_ctx *c, const struct wl_subgraph *s, str
     double stream_s = stream.cycles / stream_clock;
     double regions = (double)s->repeat * (double)(s->steps > 1 ? s->steps : 1);
     double moved = m->traffic[0].read_bytes + m->traffic[0].write_bytes;
-    map_products(&j, units);
+    map_products(&j, units, stream_s / weight);
     wl_map_use_pipe(m, stream.pipe.pipe, stream.cycles / weight, stream.ops.total);
     stream_events(c, &stream, s->product_count > 0 ? 0 : moved, sink);
     m->barriers = units > 1 ? regions : 0;
@@ -346,7 +350,7 @@ static void map_cpu(const struct wl_map_ctx *c, const struct wl_subgraph *s, str
     double busy_s = j.product_busy + stream_s / weight;
     double share = busy_s > 0 ? (j.product_total + stream_s) / (busy_s * weight) : 1;
     m->units_used = units == 1 ? 1 : wl_max_d(1, wl_min_d(1, share) * units);
-    set_shares(&j, wl_max_d(1, ceil(m->units_used - 1e-9)));
+    set_shares(&j, units);
     set_efficiencies(&j, weight);
 }
 

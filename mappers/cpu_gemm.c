@@ -98,16 +98,56 @@ struct cores {
     double units, weight, loss;
 };
 
+/* Chunks of one size: all of a product have the tile's size but for those at its edges. */
+struct chunks {
+    double count, cycles;
+};
+#define CHUNK_SIZES 4
+
 /*
- * Cycles of the busiest core for whole chunks. Cores that would shorten no round are left out, so
- * that they cost nothing either.
+ * Cycles of the busiest core for whole chunks, the largest handed out first: each round takes as
+ * long as its first chunk. Each further core adds a share of work. Sets those of all cores.
  */
-static double busiest(double chunks, double chunk_cycles, const struct cores *c)
+static double busiest(const struct chunks *sizes, const struct cores *c, double *all)
 {
     bool hybrid = c->weight < c->units - 1e-9 || c->weight > c->units + 1e-9;
-    double rounds = hybrid ? wl_max_d(chunks / c->weight, 1) : ceil(chunks / c->units);
-    double used = wl_min_d(c->weight, hybrid ? chunks : ceil(chunks / rounds));
-    return rounds * chunk_cycles * (1 + c->loss * wl_max_d(0, used - 1));
+    double total = 0;
+    double busy = 0;
+    double idle = 0; /* cores in the last round */
+    double largest = 0;
+    for (int i = 0; i < CHUNK_SIZES; i++) {
+        if (!(sizes[i].count > 0)) {
+            continue;
+        }
+        total += sizes[i].count * sizes[i].cycles;
+        largest = wl_max_d(largest, sizes[i].cycles);
+        if (sizes[i].count > idle) {
+            double rounds = ceil((sizes[i].count - idle) / c->units);
+            busy += rounds * sizes[i].cycles;
+            idle += rounds * c->units;
+        }
+        idle -= sizes[i].count;
+    }
+    if (hybrid) {
+        busy = wl_max_d(total / c->weight, largest);
+    }
+    *all = total;
+    return busy + c->loss * (total - busy);
+}
+
+/* Whole blocks of a dimension, and what is left at its edge. */
+struct blocks {
+    int64_t whole, rest;
+};
+
+static struct blocks blocks_of(int64_t size, int64_t block)
+{
+    return (struct blocks){size / block, size % block};
+}
+
+static double block_count(const struct blocks *b)
+{
+    return (double)(b->whole + (b->rest > 0 ? 1 : 0));
 }
 
 static struct cores cores_of(const struct wl_map_ctx *c, struct wl_pipe_choice choice,
@@ -126,12 +166,44 @@ static struct cores cores_of(const struct wl_map_ctx *c, struct wl_pipe_choice c
     return cores;
 }
 
+/* What the subgraph does beside a product, per execution: a plan takes
+   max(product + pipes_s, bytes / rate). */
+struct beside {
+    double pipes_s;     /* on the cores' pipes */
+    double bytes;       /* of level 0 that no register tile reads */
+    double s_per_byte;  /* of level 0 */
+    double s_per_cycle; /* of the pipe at the runtime's efficiency */
+};
+
+static double with_beside(const struct beside *b, const struct cpu_shape *sh, double busy_cycles,
+                          double register_bytes)
+{
+    double again = wl_max_d(0, register_bytes - sh->left_bytes - sh->right_bytes);
+    return wl_max_d(busy_cycles * b->s_per_cycle + b->pipes_s, (b->bytes + again) * b->s_per_byte);
+}
+
 /* One register tile of one orientation; `n` is the vectorised side. */
 struct tile_try {
     int64_t m, n;
-    int rows_max, vecs_max;
+    int rows, vecs;
     struct cores cores;
+    const struct beside *beside;
 };
+
+static bool sooner(const struct cpu_plan *best, double seconds, double busy, double loads)
+{
+    if (best->pipe == WL_NONE || seconds < best->seconds || seconds > best->seconds) {
+        return best->pipe == WL_NONE || seconds < best->seconds;
+    }
+    return busy < best->busy_cycles || (busy <= best->busy_cycles && loads < best->loads);
+}
+
+static double tile_cycles(const struct lanes *l, double steps, int64_t rows, int64_t vecs)
+{
+    double area = (double)(rows * vecs);
+    double per_step = wl_max_d(area / l->issue, (double)(rows + vecs) / LOADS_PER_CYCLE);
+    return steps * per_step + 2 * area + TILE_OVERHEAD_CYCLES;
+}
 
 static void try_tile(const struct cpu_shape *sh, const struct tile_try *t, const struct lanes *l,
                      struct cpu_plan *best)
@@ -139,50 +211,60 @@ static void try_tile(const struct cpu_shape *sh, const struct tile_try *t, const
     int64_t nvec = wl_ceil_div_i64(t->n, (int64_t)l->lanes);
     double steps = (double)wl_ceil_div_i64(sh->k, (int64_t)l->depth);
     double g = (double)sh->g;
-    double mblocks = wl_ceil_div_d(t->m, t->rows_max);
-    double nblocks = wl_ceil_div_d(nvec, t->vecs_max);
-    double rows = (double)t->m / mblocks;
-    double vecs = (double)nvec / nblocks;
-    double per_step = wl_max_d(rows * vecs / l->issue, (rows + vecs) / LOADS_PER_CYCLE);
-    double tile = steps * per_step + 2 * rows * vecs + TILE_OVERHEAD_CYCLES;
-    double chunks = g * mblocks * nblocks;
-    double busy = busiest(chunks, tile, &t->cores);
-    double loads = chunks * steps * (rows + vecs);
-    if (best->pipe != WL_NONE &&
-        (busy > best->busy_cycles || (busy >= best->busy_cycles && loads >= best->loads))) {
+    struct blocks m = blocks_of(t->m, t->rows);
+    struct blocks n = blocks_of(nvec, t->vecs);
+    struct chunks sizes[CHUNK_SIZES] = {
+        {g * (double)m.whole * (double)n.whole, tile_cycles(l, steps, t->rows, t->vecs)},
+        {m.rest > 0 ? g * (double)n.whole : 0, tile_cycles(l, steps, m.rest, t->vecs)},
+        {n.rest > 0 ? g * (double)m.whole : 0, tile_cycles(l, steps, t->rows, n.rest)},
+        {m.rest > 0 && n.rest > 0 ? g : 0, tile_cycles(l, steps, m.rest, n.rest)}};
+    if (sizes[1].cycles < sizes[2].cycles) {
+        struct chunks first = sizes[2];
+        sizes[2] = sizes[1];
+        sizes[1] = first;
+    }
+    double total = 0;
+    double busy = busiest(sizes, &t->cores, &total);
+    double row_loads = g * steps * (double)t->m * block_count(&n);
+    double vec_loads = g * steps * (double)nvec * block_count(&m);
+    double bytes = (row_loads / l->lanes + vec_loads) * l->register_bytes;
+    double seconds = with_beside(t->beside, sh, busy, bytes);
+    if (!sooner(best, seconds, busy, row_loads + vec_loads)) {
         return;
     }
     best->pipe = 0;
+    best->seconds = seconds;
     best->busy_cycles = busy;
-    best->total_cycles = chunks * tile;
+    best->total_cycles = total;
     best->instructions = g * (double)t->m * (double)nvec * steps;
     best->padded_cycles = best->instructions / l->issue;
-    best->loads = loads;
-    best->tiles = chunks;
-    best->iterations = chunks * steps / K_UNROLL;
-    best->register_bytes =
-        chunks * steps * (rows * l->register_bytes / l->lanes + vecs * l->register_bytes);
-    best->tiling = (struct wl_tiling){.tile_m = t->rows_max < t->m ? t->rows_max : (int32_t)t->m,
-                                      .tile_n = (int32_t)(t->vecs_max * l->lanes),
+    best->loads = row_loads + vec_loads;
+    best->tiles = g * block_count(&m) * block_count(&n);
+    best->iterations = best->tiles * steps / K_UNROLL;
+    best->register_bytes = bytes;
+    best->tiling = (struct wl_tiling){.tile_m = t->rows < t->m ? t->rows : (int32_t)t->m,
+                                      .tile_n = (int32_t)(t->vecs * l->lanes),
                                       .tile_k = (int32_t)l->depth,
-                                      .cycles_per_tile = tile};
+                                      .cycles_per_tile = sizes[0].cycles};
 }
 
-/* All register tiles of one orientation: as many rows as registers hold, and halves of it, which
-   leave more tiles to share out. */
+/*
+ * All register tiles of one orientation: as many rows as registers hold, and halves of it, which
+ * leave more tiles to share out. The same for every product, so that a larger one has no tile that
+ * a smaller one lacks.
+ */
 static void try_tiles(const struct cpu_shape *sh, struct tile_try t, const struct lanes *l,
                       struct cpu_plan *best)
 {
     int64_t nvec = wl_ceil_div_i64(t.n, (int64_t)l->lanes);
-    for (t.vecs_max = 1; t.vecs_max <= VECS_MAX && (t.vecs_max == 1 || t.vecs_max <= nvec);
-         t.vecs_max++) {
-        int rows = (l->registers - t.vecs_max - 1) / t.vecs_max;
-        rows = rows < 1 ? 1 : rows;
-        rows = t.m < rows ? (int)t.m : rows;
-        for (t.rows_max = rows; t.rows_max >= 1; t.rows_max /= 2) {
+    for (t.vecs = 1; t.vecs <= VECS_MAX; t.vecs++) {
+        t.rows = (l->registers - t.vecs - 1) / t.vecs;
+        while (t.rows / 2 >= t.m) {
+            t.rows /= 2; /* does the same */
+        }
+        for (t.rows = t.rows < 1 ? 1 : t.rows; t.rows >= 1; t.rows /= 2) {
             try_tile(sh, &t, l, best);
-            double tiles =
-                (double)sh->g * wl_ceil_div_d(t.m, t.rows_max) * wl_ceil_div_d(nvec, t.vecs_max);
+            double tiles = (double)sh->g * wl_ceil_div_d(t.m, t.rows) * wl_ceil_div_d(nvec, t.vecs);
             if (tiles > 4 * t.cores.units) {
                 break;
             }
@@ -192,7 +274,8 @@ static void try_tiles(const struct cpu_shape *sh, struct tile_try t, const struc
 
 /* One filter per channel: filters stay in registers, every multiply loads its input. */
 static void plan_depthwise(const struct cpu_shape *sh, const struct lanes *l,
-                           const struct cores *cores, struct cpu_plan *plan)
+                           const struct cores *cores, const struct beside *beside,
+                           struct cpu_plan *plan)
 {
     double channels = wl_ceil_div_d(sh->g, (int64_t)l->lanes) * (double)sh->m;
     double positions = wl_ceil_div_d(sh->m, (int64_t)l->lanes) * (double)sh->g;
@@ -208,14 +291,42 @@ static void plan_depthwise(const struct cpu_shape *sh, const struct lanes *l,
     plan->padded_cycles = plan->instructions / issue;
     plan->loads = vectors * steps;
     plan->register_bytes = vectors * steps * l->register_bytes;
+    plan->seconds = with_beside(beside, sh, plan->busy_cycles, plan->register_bytes);
     plan->tiles = vectors;
     plan->iterations = vectors;
     plan->tiling = (struct wl_tiling){
         .tile_m = 1, .tile_n = (int32_t)l->lanes, .tile_k = 1, .cycles_per_tile = cycles};
 }
 
+/* The runtime's share of the peak. Depthwise convolutions stream their inputs once: they fare like
+   element-wise work. */
+static double efficiency_of(const struct wl_map_ctx *c, const struct cpu_shape *sh,
+                            struct wl_pipe_choice choice)
+{
+    bool matrix = c->device->pipes[choice.pipe].kind == WL_PIPE_MATRIX;
+    if (sh->depthwise) {
+        return c->depthwise_efficiency;
+    }
+    return matrix && c->matrix_efficiency > 0
+               ? c->matrix_efficiency
+               : wl_map_gemm_efficiency(c, choice.precision, sh->patches ? NULL : sh->window);
+}
+
+static struct beside beside_on(const struct wl_map_ctx *c, const struct cpu_shape *sh,
+                               struct wl_pipe_choice choice, int32_t units, double transform_s)
+{
+    const struct wl_level *l = &c->device->levels[0];
+    double clock = c->device->pipes[choice.pipe].clock_hz;
+    return (struct beside){.pipes_s = sh->beside_s + transform_s,
+                           .bytes = sh->beside_bytes + 2 * sh->transform_elems * sh->elem_bytes,
+                           .s_per_byte =
+                               1 / (wl_map_level_rate(l) * wl_map_level_share(c, 0, units)),
+                           .s_per_cycle = sh->depth_share / (clock * efficiency_of(c, sh, choice))};
+}
+
 static void plan_vector(const struct wl_map_ctx *c, const struct cpu_shape *sh,
-                        struct wl_pipe_choice choice, int32_t units, struct cpu_plan *plan)
+                        struct wl_pipe_choice choice, int32_t units, double transform_s,
+                        struct cpu_plan *plan)
 {
     *plan = (struct cpu_plan){.pipe = WL_NONE};
     if (choice.pipe == WL_NONE) {
@@ -224,12 +335,13 @@ static void plan_vector(const struct wl_map_ctx *c, const struct cpu_shape *sh,
     const struct wl_pipe *pipe = &c->device->pipes[choice.pipe];
     struct lanes l = lanes_of(c->device, pipe, choice.precision);
     struct cores cores = cores_of(c, choice, units);
+    struct beside beside = beside_on(c, sh, choice, units, transform_s);
     if (sh->depthwise) {
-        plan_depthwise(sh, &l, &cores, plan);
+        plan_depthwise(sh, &l, &cores, &beside, plan);
     } else {
-        struct tile_try t = {.m = sh->m, .n = sh->n, .cores = cores};
+        struct tile_try t = {.m = sh->m, .n = sh->n, .cores = cores, .beside = &beside};
         try_tiles(sh, t, &l, plan);
-        if (sh->n % (int64_t)l.lanes != 0 && sh->m > 1) {
+        if (sh->n % (int64_t)l.lanes != 0) {
             t.m = sh->n;
             t.n = sh->m;
             try_tiles(sh, t, &l, plan);
@@ -240,8 +352,56 @@ static void plan_vector(const struct wl_map_ctx *c, const struct cpu_shape *sh,
     plan->ideal_cycles = 2 * sh->macs / pipe->ops_per_cycle[choice.precision];
 }
 
+/* Tiles of a matrix unit's instructions, one or two by one or two of them. */
+struct matrix_tiles {
+    double rows, tile_bytes, multiply; /* multiply: cycles of one instruction's tile */
+    double steps;
+};
+
+static double matrix_cycles(const struct matrix_tiles *t, int64_t tm, int64_t tn)
+{
+    double area = (double)(tm * tn);
+    double load = (double)(tm + tn) * t->tile_bytes / MATRIX_LOAD_BYTES;
+    return t->steps * wl_max_d(area * t->multiply, load) + 2 * area * t->rows +
+           TILE_OVERHEAD_CYCLES;
+}
+
+static void try_matrix(const struct cpu_shape *sh, const struct matrix_tiles *t,
+                       const struct cores *cores, const struct beside *beside, int64_t size[2],
+                       int64_t by[2], struct cpu_plan *best)
+{
+    double g = (double)sh->g;
+    struct blocks m = blocks_of(size[0], by[0]);
+    struct blocks n = blocks_of(size[1], by[1]);
+    struct chunks sizes[CHUNK_SIZES] = {
+        {g * (double)m.whole * (double)n.whole, matrix_cycles(t, by[0], by[1])},
+        {m.rest > 0 ? g * (double)n.whole : 0, matrix_cycles(t, m.rest, by[1])},
+        {n.rest > 0 ? g * (double)m.whole : 0, matrix_cycles(t, by[0], n.rest)},
+        {m.rest > 0 && n.rest > 0 ? g : 0, matrix_cycles(t, m.rest, n.rest)}};
+    double total = 0;
+    double busy = busiest(sizes, cores, &total);
+    double loads =
+        g * t->steps * ((double)size[0] * block_count(&n) + (double)size[1] * block_count(&m));
+    double seconds = with_beside(beside, sh, busy, loads * t->tile_bytes);
+    if (!sooner(best, seconds, busy, loads)) {
+        return;
+    }
+    best->pipe = 0;
+    best->seconds = seconds;
+    best->busy_cycles = busy;
+    best->total_cycles = total;
+    best->loads = loads;
+    best->register_bytes = loads * t->tile_bytes;
+    best->tiles = g * block_count(&m) * block_count(&n);
+    best->iterations = best->tiles * t->steps / K_UNROLL;
+    best->tiling.tile_m = (int32_t)by[0];
+    best->tiling.tile_n = (int32_t)by[1];
+    best->tiling.cycles_per_tile = sizes[0].cycles;
+}
+
 static void plan_matrix(const struct wl_map_ctx *c, const struct cpu_shape *sh,
-                        struct wl_pipe_choice choice, int32_t units, struct cpu_plan *plan)
+                        struct wl_pipe_choice choice, int32_t units, double transform_s,
+                        struct cpu_plan *plan)
 {
     *plan = (struct cpu_plan){.pipe = WL_NONE};
     if (choice.pipe == WL_NONE || sh->depthwise) {
@@ -252,71 +412,37 @@ static void plan_matrix(const struct wl_map_ctx *c, const struct cpu_shape *sh,
     int64_t rows = pipe->rows > 0 ? pipe->rows : 16;
     int64_t cols = pipe->cols > 0 ? pipe->cols : 16;
     int64_t depth = pipe->depth > 0 ? pipe->depth : (int64_t)wl_max_d(1, 64 / elem);
+    double rate = pipe->ops_per_cycle[choice.precision] * (pipe->arrays > 0 ? pipe->arrays : 1);
     struct cores cores = cores_of(c, choice, units);
-    double mt = wl_ceil_div_d(sh->m, rows);
-    double nt = wl_ceil_div_d(sh->n, cols);
-    double steps = wl_ceil_div_d(sh->k, depth);
-    double g = (double)sh->g;
-    double mb = (double)wl_ceil_div_i64((int64_t)mt, 2);
-    double nb = (double)wl_ceil_div_i64((int64_t)nt, 2);
-    double tm = mt / mb;
-    double tn = nt / nb;
-    double tile_bytes = (double)(rows * depth) * elem;
-    double multiply =
-        tm * tn * 2 * (double)(rows * cols * depth) /
-        (pipe->ops_per_cycle[choice.precision] * (pipe->arrays > 0 ? pipe->arrays : 1));
-    double load = (tm + tn) * tile_bytes / MATRIX_LOAD_BYTES;
-    double chunk =
-        steps * wl_max_d(multiply, load) + 2 * tm * tn * (double)rows + TILE_OVERHEAD_CYCLES;
-    double chunks = g * mb * nb;
+    struct beside beside = beside_on(c, sh, choice, units, transform_s);
+    struct matrix_tiles t = {.rows = (double)rows,
+                             .tile_bytes = (double)(rows * depth) * elem,
+                             .multiply = 2 * (double)(rows * cols * depth) / rate,
+                             .steps = wl_ceil_div_d(sh->k, depth)};
+    int64_t size[2] = {wl_ceil_div_i64(sh->m, rows), wl_ceil_div_i64(sh->n, cols)};
+    for (int tiles = 3; tiles >= 0; tiles--) {
+        int64_t by[2] = {1 + tiles / 2, 1 + tiles % 2};
+        try_matrix(sh, &t, &cores, &beside, size, by, plan);
+    }
     plan->pipe = choice.pipe;
     plan->precision = choice.precision;
-    plan->total_cycles = chunks * chunk;
-    plan->busy_cycles = busiest(chunks, chunk, &cores);
-    plan->instructions = g * mt * nt * steps;
-    plan->padded_cycles = chunks * steps * multiply;
-    plan->ideal_cycles =
-        2 * sh->macs /
-        (pipe->ops_per_cycle[choice.precision] * (pipe->arrays > 0 ? pipe->arrays : 1));
-    plan->loads = chunks * steps * (tm + tn);
-    plan->register_bytes = plan->loads * tile_bytes;
-    plan->tiles = chunks;
-    plan->iterations = chunks * steps / K_UNROLL;
-    plan->tiling = (struct wl_tiling){.tile_m = (int32_t)(2 * rows),
-                                      .tile_n = (int32_t)(2 * cols),
-                                      .tile_k = (int32_t)depth,
-                                      .cycles_per_tile = chunk};
-}
-
-/* The runtime's share of the peak. Depthwise convolutions stream their inputs once: they fare like
-   element-wise work. */
-static double efficiency_of(const struct wl_map_ctx *c, const struct cpu_shape *sh,
-                            const struct cpu_plan *plan)
-{
-    bool matrix = c->device->pipes[plan->pipe].kind == WL_PIPE_MATRIX;
-    if (sh->depthwise) {
-        return c->depthwise_efficiency;
-    }
-    return matrix && c->matrix_efficiency > 0
-               ? c->matrix_efficiency
-               : wl_map_gemm_efficiency(c, plan->precision, sh->patches ? NULL : sh->window);
-}
-
-static double plan_seconds(const struct wl_map_ctx *c, const struct cpu_shape *sh,
-                           const struct cpu_plan *plan)
-{
-    return plan->busy_cycles / c->device->pipes[plan->pipe].clock_hz / efficiency_of(c, sh, plan);
+    plan->instructions = (double)sh->g * (double)size[0] * (double)size[1] * t.steps;
+    plan->padded_cycles = plan->instructions * t.multiply;
+    plan->ideal_cycles = 2 * sh->macs / rate;
+    plan->tiling.tile_m *= (int32_t)rows;
+    plan->tiling.tile_n *= (int32_t)cols;
+    plan->tiling.tile_k = (int32_t)depth;
 }
 
 /* The faster of matrix and vector pipe for one shape. */
 static void plan_shape(const struct wl_map_ctx *c, const struct cpu_shape *sh,
-                       enum wl_precision precision, int32_t units, struct cpu_plan *plan)
+                       enum wl_precision precision, int32_t units, double transform_s,
+                       struct cpu_plan *plan)
 {
     struct cpu_plan matrix;
-    plan_vector(c, sh, c->vector[precision], units, plan);
-    plan_matrix(c, sh, c->matrix[precision], units, &matrix);
-    if (matrix.pipe != WL_NONE &&
-        (plan->pipe == WL_NONE || plan_seconds(c, sh, &matrix) < plan_seconds(c, sh, plan))) {
+    plan_vector(c, sh, c->vector[precision], units, transform_s, plan);
+    plan_matrix(c, sh, c->matrix[precision], units, transform_s, &matrix);
+    if (matrix.pipe != WL_NONE && (plan->pipe == WL_NONE || matrix.seconds < plan->seconds)) {
         *plan = matrix;
     }
 }
@@ -349,7 +475,9 @@ static struct cpu_shape direct_shape(const struct wl_map_ctx *c, const struct wl
     sh.left_bytes = wl_map_tensor_bytes(c, s, p->left);
     sh.right_bytes = wl_map_tensor_bytes(c, s, p->right);
     sh.window = p->window;
-    sh.patches = wl_map_kernel_of(c, s)->patch_cycles > 0;
+    const struct wl_map_kernel *kernel = wl_map_kernel_of(c, s);
+    sh.patches = kernel->patch_cycles > 0;
+    sh.depth_share = kernel->depth_share > 0 && p->window != NULL ? kernel->depth_share : 1;
     sh.depthwise = p->window != NULL && p->window->groups > 1 && p->n == 1;
     if (sh.depthwise) {
         sh.algorithm = "depthwise";
@@ -378,7 +506,7 @@ static void choose_winograd(const struct wl_map_ctx *c, const struct wl_product 
                             struct cpu_plan *plan)
 {
     const struct cpu_shape direct = *shape;
-    double best = wl_max_d(plan_seconds(c, shape, plan), filter_seconds(c, shape, units));
+    double best = wl_max_d(plan->seconds, filter_seconds(c, shape, units));
     struct wl_winograd w;
     for (int32_t tile = 2; tile <= 6; tile += 2) {
         if (!wl_winograd_plan(c, p, tile, &w)) {
@@ -395,10 +523,9 @@ static void choose_winograd(const struct wl_map_ctx *c, const struct wl_product 
         other.transform_elems = w.workspace_elems;
         other.filter_growth = w.filter_growth - 1;
         other.algorithm = w.name;
-        plan_shape(c, &other, precision, units, &fast);
-        double seconds = wl_max_d(plan_seconds(c, &other, &fast) +
-                                      transform_seconds(c, &other, precision, units),
-                                  filter_seconds(c, &other, units));
+        double transform_s = transform_seconds(c, &other, precision, units);
+        plan_shape(c, &other, precision, units, transform_s, &fast);
+        double seconds = wl_max_d(fast.seconds, filter_seconds(c, &other, units));
         if (seconds < best) {
             best = seconds;
             *shape = other;
@@ -415,16 +542,17 @@ static void plan_anew(const struct wl_map_ctx *c, const struct wl_product *p,
     if (!(shape->macs > 0)) {
         return;
     }
-    plan_shape(c, shape, precision, units, plan);
+    plan_shape(c, shape, precision, units, 0, plan);
     if (plan->pipe != WL_NONE && wl_precision_is_float(precision)) {
         choose_winograd(c, p, precision, units, shape, plan);
     }
     if (plan->pipe == WL_NONE) {
         return;
     }
-    double efficiency = efficiency_of(c, shape, plan);
-    plan->total_cycles /= efficiency;
-    plan->busy_cycles /= efficiency;
+    double efficiency =
+        efficiency_of(c, shape, (struct wl_pipe_choice){plan->pipe, plan->precision});
+    plan->total_cycles *= shape->depth_share / efficiency;
+    plan->busy_cycles *= shape->depth_share / efficiency;
     struct wl_tiling *t = &plan->tiling;
     t->algorithm = shape->algorithm;
     t->g = shape->g;
@@ -445,15 +573,18 @@ _Static_assert(sizeof(struct cached) <= WL_PLAN_BYTES, "plans must fit into thei
 
 void cpu_plan_product(const struct wl_map_ctx *c, const struct wl_subgraph *s,
                       const struct wl_run *run, enum wl_precision precision, int32_t units,
-                      struct cpu_shape *shape, struct cpu_plan *plan)
+                      const struct cpu_beside *beside, struct cpu_shape *shape,
+                      struct cpu_plan *plan)
 {
     precision = run->product.integer ? WL_PREC_INT8 : precision;
     *shape = direct_shape(c, s, run);
     shape->elem_bytes = wl_precision_bits(precision) / 8.0;
+    shape->beside_s = beside->pipes_s / run->times;
+    shape->beside_bytes = beside->bytes / run->times;
     bool found = false;
-    struct wl_plan_key key = {.left_bytes = shape->left_bytes,
-                              .right_bytes = shape->right_bytes,
-                              .beside = {shape->patches ? 1 : 0},
+    struct wl_plan_key key = {.bytes = {shape->left_bytes, shape->right_bytes},
+                              .beside = {shape->beside_s, shape->beside_bytes, shape->depth_share,
+                                         shape->patches ? 1 : 0},
                               .precision = (int32_t)precision,
                               .units = units};
     struct cached *cached = wl_map_plan_slot(c, &run->product, &key, &found);
@@ -465,11 +596,6 @@ void cpu_plan_product(const struct wl_map_ctx *c, const struct wl_subgraph *s,
     *plan = cached->plan;
     shape->times = run->times;
     shape->steps = run->steps;
-    double share = wl_map_kernel_of(c, s)->depth_share;
-    if (share > 0 && run->product.window != NULL) {
-        plan->total_cycles *= share;
-        plan->busy_cycles *= share;
-    }
     plan->tiling.tiles = plan->tiles * run->times;
 }
 

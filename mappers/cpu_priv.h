@@ -16,15 +16,24 @@ struct cpu_shape {
     double transform_ops; /* Winograd: else 0 */
     double transform_elems;
     double filter_growth; /* bytes of the transformed filters beyond the stored ones, over those */
+    double beside_s, beside_bytes; /* of the rest of the subgraph: pipes, bytes of level 0 */
     const char *algorithm;
     const struct wl_window *window;
-    bool patches; /* a convolution as a plain product of its patches */
+    bool patches;       /* a convolution as a plain product of its patches */
+    double depth_share; /* of the cycles: as in wl_map_kernel, 1 for all */
+};
+
+/* What the subgraph does beside a product, all executions. */
+struct cpu_beside {
+    double pipes_s; /* other work of the cores */
+    double bytes;   /* of level 0, operands once included */
 };
 
 /* How it is blocked; cycles in the clock of `pipe`, one execution. */
 struct cpu_plan {
     int32_t pipe; /* WL_NONE: nothing can compute it */
     enum wl_precision precision;
+    double seconds;        /* of pipes and level 0 with this plan, one execution */
     double total_cycles;   /* of all cores together, in cycles of the first group's core */
     double busy_cycles;    /* on the busiest core */
     double padded_cycles;  /* total at the pipe's peak, padding included */
@@ -48,7 +57,8 @@ double cpu_slowest_weight(const struct wl_map_ctx *c, int32_t pipe, enum wl_prec
 /* Chooses the pipe, the algorithm and the blocking that take the least time on `units` cores. */
 void cpu_plan_product(const struct wl_map_ctx *c, const struct wl_subgraph *s,
                       const struct wl_run *run, enum wl_precision precision, int32_t units,
-                      struct cpu_shape *shape, struct cpu_plan *plan);
+                      const struct cpu_beside *beside, struct cpu_shape *shape,
+                      struct cpu_plan *plan);
 
 void cpu_product_events(const struct wl_map_ctx *c, const struct cpu_shape *shape,
                         const struct cpu_plan *plan, struct wl_event_sink *sink);

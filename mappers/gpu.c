@@ -41,6 +41,9 @@ struct gpu_job {
     double blocks;       /* of all kernels */
     double instructions; /* of warps */
     double units_work, units_weight;
+    double weight_elems;
+    struct gpu_level levels[GPU_LEVELS]; /* before any plan; `tiles` of all plans so far */
+    double rest[GPU_LEVELS];             /* what the busiest unit draws beside tiles */
 };
 
 static double warp_size(const struct wl_device *d)
@@ -68,22 +71,21 @@ static void register_events(struct gpu_job *j, const struct gpu_plan *plan, doub
     wl_sink_add(j->sink, WL_EV_REGISTER_WRITE, WL_PREC_COUNT, n * written);
 }
 
-/* What blocking in the caches reads again. */
-static void add_blocking(struct gpu_job *j, const struct wl_run *run, const struct gpu_shape *sh,
-                         double elem_bytes)
+void gpu_add_blocking(const struct wl_map_ctx *c, const struct gpu_beside *b,
+                      const struct gpu_shape *sh, double elem_bytes, struct wl_mapping *m)
 {
     struct wl_block_shape block = {.g = (double)sh->g,
                                    .m = (double)sh->m,
                                    .n = (double)sh->n,
                                    .k = (double)sh->k,
-                                   .left = run->product.left,
-                                   .right = run->product.right,
+                                   .left = b->run->product.left,
+                                   .right = b->run->product.right,
                                    .left_bytes = sh->left_bytes,
                                    .right_bytes = sh->right_bytes,
                                    .elem_bytes = elem_bytes,
                                    .times = sh->times,
                                    .steps = sh->steps};
-    wl_map_add_blocking(j->c, &block, 1, j->compulsory, j->m);
+    wl_map_add_blocking(c, &block, 1, b->compulsory, m);
 }
 
 static double bytes_of(const struct wl_traffic *t)
@@ -103,15 +105,31 @@ static double vector_s(const struct gpu_job *j)
     return seconds;
 }
 
-/* `l2_bytes`: of the L2 before blocking. */
-static struct gpu_beside beside_of(const struct gpu_job *j, double times, double l2_bytes)
+static struct gpu_beside beside_of(const struct gpu_job *j, const struct wl_run *run)
 {
-    int32_t last = j->c->device->level_count - 1;
-    double share = wl_map_memory_share(j->c, j->s);
-    return (struct gpu_beside){.shared_bytes = bytes_of(&j->m->traffic[0]) / times,
-                               .l2_bytes = l2_bytes / times,
-                               .main_bytes = bytes_of(&j->m->traffic[last]) / share / times,
-                               .vector_s = vector_s(j) / times};
+    double times = run->times;
+    struct gpu_beside b = {.main_share = wl_map_memory_share(j->c, j->s),
+                           .vector_s = vector_s(j) / times,
+                           .weight_elems = j->weight_elems,
+                           .run = run,
+                           .compulsory = j->compulsory};
+    for (int i = 0; i < GPU_LEVELS; i++) {
+        const struct wl_traffic *t = &j->m->traffic[gpu_level_index(j->c->device, i)];
+        const struct gpu_level *l = &j->levels[i];
+        b.levels[i] = (struct gpu_level){.total = bytes_of(t) / times,
+                                         .tiles = l->tiles / times,
+                                         .activations = l->activations / times,
+                                         .weights = l->weights / times};
+    }
+    return b;
+}
+
+static void add_spread(struct gpu_job *j, const struct gpu_spread *s, double times)
+{
+    for (int i = 0; i < GPU_LEVELS; i++) {
+        j->levels[i].tiles += s->tiles[i] * times;
+        j->rest[i] = wl_max_d(j->rest[i], gpu_rest(&j->levels[i], s));
+    }
 }
 
 static void map_product(struct gpu_job *j, const struct wl_run *run)
@@ -119,36 +137,30 @@ static void map_product(struct gpu_job *j, const struct wl_run *run)
     const struct wl_map_ctx *c = j->c;
     struct wl_mapping *m = j->m;
     enum wl_precision precision = run->product.integer ? WL_PREC_INT8 : m->precision;
-    double elem = wl_precision_bits(precision) / 8.0;
-    struct wl_traffic before[WL_LEVELS_MAX];
     struct gpu_shape sh = gpu_shape_of(c, j->s, run);
     struct gpu_plan plan;
-    memcpy(before, m->traffic, sizeof(before));
-    add_blocking(j, run, &sh, elem);
-    struct gpu_beside beside = beside_of(j, sh.times, bytes_of(&before[1]));
+    const struct gpu_beside beside = beside_of(j, run);
     gpu_plan_product(c, run, precision, &beside, &sh, &plan);
     if (plan.pipe == WL_NONE) {
-        memcpy(m->traffic, before, sizeof(before));
         return;
     }
+    double before_l2 = m->traffic[1].read_bytes;
+    double reload_l2 = m->reload[1];
     double times = sh.times;
     wl_map_use_pipe(m, plan.pipe, plan.cycles * times, 2 * sh.macs * times);
     wl_map_note_product(m, &plan.tiling);
     m->eff_padding = plan.eff_padding;
     m->eff_balance = plan.eff_balance;
     m->eff_pipeline = plan.eff_pipeline;
-    if (sh.transform_ops > 0 || plan.precision != precision) {
-        memcpy(m->traffic, before, sizeof(before));
-        add_blocking(j, run, &sh, plan.elem_bytes);
-    }
+    gpu_add_blocking(c, &beside, &sh, plan.elem_bytes, m);
     m->traffic[0].read_bytes +=
-        wl_max_d(0, plan.shared_bytes - sh.left_bytes - sh.right_bytes) * times;
+        wl_max_d(0, plan.bytes.shared - sh.left_bytes - sh.right_bytes) * times;
     if (c->device->level_count > 2) {
-        m->traffic[1].read_bytes =
-            before[1].read_bytes +
-            wl_max_d(0, plan.l2_bytes - sh.left_bytes - sh.right_bytes) * times;
-        m->traffic[1].read_bytes += plan.split_bytes / 2 * times;
-        m->traffic[1].write_bytes += plan.split_bytes / 2 * times;
+        double operands = sh.left_bytes + sh.right_bytes;
+        m->traffic[1].read_bytes = before_l2 + wl_max_d(0, plan.bytes.l2 - operands) * times;
+        m->reload[1] = wl_max_d(reload_l2, operands > 0 ? plan.bytes.l2 / operands : 0);
+        m->traffic[1].read_bytes += plan.bytes.split / 2 * times;
+        m->traffic[1].write_bytes += plan.bytes.split / 2 * times;
     }
     wl_sink_add(j->sink, plan.matrix ? WL_EV_MATRIX_MAC : WL_EV_VECTOR_MAC, plan.precision,
                 sh.macs * times);
@@ -158,6 +170,7 @@ static void map_product(struct gpu_job *j, const struct wl_run *run)
     j->blocks += plan.tiles * times;
     j->units_work += plan.units * plan.seconds * times;
     j->units_weight += plan.seconds * times;
+    add_spread(j, &plan.spread, times);
     if (sh.transform_ops > 0) {
         const struct wl_pipe *pipe = &c->device->pipes[plan.pipe];
         double rate = pipe->ops_per_cycle[plan.precision] / 2 *
@@ -190,6 +203,16 @@ static double stream_elems(const struct wl_subgraph *s)
     return s->access == WL_ACCESS_WINDOW ? out : wl_max_d(in, out);
 }
 
+/* A kernel without a product: a unit draws what its blocks need. */
+static void stream_spread(struct gpu_job *j, double units, double all)
+{
+    double weights = wl_min_d(all, wl_max_d(1, j->weight_elems / STREAM_BLOCK_ELEMS));
+    struct gpu_spread spread = {.of_results = 1 / units, .of_weights = 1 / weights};
+    for (int i = 0; i < GPU_LEVELS; i++) {
+        j->rest[i] = gpu_rest(&j->levels[i], &spread);
+    }
+}
+
 static void map_stream(struct gpu_job *j)
 {
     const struct wl_map_ctx *c = j->c;
@@ -205,7 +228,9 @@ static void map_stream(struct gpu_job *j)
     double times = (double)s->repeat;
     double all = d->groups[d->pipes[v.pipe].group].count;
     double blocks = wl_max_d(1, ceil(elems / STREAM_BLOCK_ELEMS));
-    double units = s->product_count > 0 ? all : wl_min_d(all, blocks);
+    /* In fractions of a block: the last one of several has less to do. */
+    double units =
+        s->product_count > 0 ? all : wl_min_d(all, wl_max_d(1, elems / STREAM_BLOCK_ELEMS));
     const struct wl_pipe *p = &d->pipes[v.pipe];
     double slots = o.plain + o.integer + o.macs + o.divide * DIVIDE_SLOTS;
     struct wl_pipe_choice special = c->special[precision];
@@ -229,6 +254,7 @@ static void map_stream(struct gpu_job *j)
         j->blocks += blocks * times;
         j->units_work += units;
         j->units_weight += 1;
+        stream_spread(j, units, all);
         wl_sink_add(j->sink, WL_EV_BARRIER, WL_PREC_COUNT,
                     s->access == WL_ACCESS_REDUCE ? blocks * times * 8 : 0);
     }
@@ -260,9 +286,40 @@ static void set_shares(struct gpu_job *j)
 {
     const struct wl_device *d = j->c->device;
     bool reduces = j->s->access == WL_ACCESS_REDUCE && j->s->product_count == 0;
-    for (int32_t l = 0; l < d->level_count; l++) {
-        double share = gpu_level_share(gpu_unit_share(d, l), j->m->units_used);
+    for (int i = 0; i < GPU_LEVELS; i++) {
+        int32_t l = gpu_level_index(d, i);
+        double busiest = j->levels[i].tiles + j->rest[i];
+        double share = gpu_level_share(gpu_unit_share(d, l), bytes_of(&j->m->traffic[l]), busiest);
         j->m->level_share[l] = share * (l > 0 && reduces ? REDUCE_SHARE : 1);
+    }
+}
+
+/* What the residency counts, parted into what tiles of products read and what they do not. */
+static void set_levels(struct gpu_job *j)
+{
+    const struct wl_subgraph *s = j->s;
+    const struct wl_graph *g = j->c->graph;
+    const double *weights =
+        &j->c->residency->weight_reads[(int64_t)s->id * j->c->residency->level_count];
+    double operands[2] = {0};
+    for (int32_t i = 0; i < s->product_count; i++) {
+        struct wl_run run = wl_map_run_of(s, i);
+        int32_t sides[2] = {run.product.left, run.product.right};
+        for (int k = 0; k < 2; k++) {
+            bool constant = sides[k] != WL_NONE && wl_tensor_is_constant(&g->tensors[sides[k]]);
+            operands[constant] += wl_map_tensor_bytes(j->c, s, sides[k]) * (double)s->repeat;
+        }
+    }
+    for (int i = 0; i < GPU_LEVELS; i++) {
+        int32_t l = gpu_level_index(j->c->device, i);
+        double of_tiles = i == GPU_MAIN ? 0 : 1;
+        j->levels[i] =
+            (struct gpu_level){.activations = wl_max_d(0, bytes_of(&j->compulsory[l]) - weights[l] -
+                                                              operands[0] * of_tiles),
+                               .weights = wl_max_d(0, weights[l] - operands[1] * of_tiles)};
+    }
+    for (int32_t i = 0; i < s->weight_count; i++) {
+        j->weight_elems += (double)s->weights[i].elems;
     }
 }
 
@@ -273,6 +330,7 @@ static void map_gpu(const struct wl_map_ctx *c, const struct wl_subgraph *s, str
     memcpy(j.compulsory, m->traffic, sizeof(j.compulsory));
     m->async_dispatch = true;
     m->dispatches = (double)s->repeat;
+    set_levels(&j);
     map_stream(&j);
     for (int32_t i = 0; i < s->product_count; i++) {
         struct wl_run run = wl_map_run_of(s, i);

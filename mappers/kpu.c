@@ -12,8 +12,8 @@
  *
  * Traffic: the levels are memories managed by the program. Streamers move L2 -> L1, block movers
  * L3 -> L2, DMA main memory -> L3; each is charged with what crosses its level. L3 is distributed
- * over the mesh: what leaves it travels a third of each mesh dimension on average (uniformly random
- * placement on a grid), and links bound it.
+ * over the mesh: what leaves it travels (n n - 1) / (3 n) of each mesh dimension n on average
+ * (uniformly random placement on a grid), and links bound it.
  *
  * A domain-flow program is loaded into the tiles when the subgraph's pattern differs from that of
  * the subgraph before (repetitions reuse it).
@@ -50,7 +50,8 @@ struct kpu_job {
     struct wl_traffic compulsory[WL_LEVELS_MAX];
     double injected_bytes, extracted_bytes, tokens;
     double useful, offered;
-    double tiles; /* at work */
+    double tiles;   /* at work */
+    double least_s; /* of products, were each laid out to compute soonest */
 };
 
 /* Tiles that serve a precision with pipes of this name, in units of the choice's tile. */
@@ -76,38 +77,138 @@ static double tiles_at_work(const struct wl_map_ctx *c, struct wl_pipe_choice ch
     return wl_max_d(1, tiles_serving(c, choice) / c->one_in);
 }
 
-static void try_block(const struct wl_product *p, int64_t m, int64_t n, int64_t rows, int64_t cols,
-                      double per_pe, double tiles, struct kpu_block *best)
+/* A product on the tiles that the plan may use. */
+struct kpu_task {
+    struct kpu_job *j;
+    const struct wl_run *run;
+    struct wl_pipe_choice choice;
+    int64_t rows, cols;
+    double per_pe, arrays, tiles;
+    double left_bytes, right_bytes, elem_bytes;
+    double efficiency, clock_hz;
+    double best_s, least_cycles;
+    struct kpu_block best;
+};
+
+/* What the tiles of the plan draw; a memory of the device without a figure for one tile, all. */
+static void set_shares(const struct wl_map_ctx *c, struct wl_mapping *m)
 {
+    const struct wl_device *d = c->device;
+    for (int32_t l = 0; l < d->level_count; l++) {
+        const struct wl_level *level = &d->levels[l];
+        if (level->scope != WL_SCOPE_DEVICE || level->unit_bandwidth_bps > 0) {
+            m->level_share[l] = wl_map_level_share(c, l, wl_map_workers(c, wl_device_units(d)));
+        }
+    }
+}
+
+/* Mean distance of two places on a line of `tiles`, drawn independently: close to a third of it. */
+static double mean_hops(double tiles)
+{
+    return tiles > 1 ? (tiles * tiles - 1) / (3 * tiles) : 0;
+}
+
+/* Memory on the mesh: the level before main memory; bytes that leave it, times their hops. */
+static int32_t mesh_level(const struct wl_device *d)
+{
+    return d->level_count > 1 ? d->level_count - 2 : 0;
+}
+
+static double travelled_bytes(const struct wl_device *d, const struct wl_mapping *m)
+{
+    const struct wl_traffic *t = &m->traffic[mesh_level(d)];
+    double hops = mean_hops(d->params.mesh_rows) + mean_hops(d->params.mesh_cols);
+    return (t->read_bytes + t->write_bytes) * hops;
+}
+
+/* Links of the mesh, both directions of every edge, bound what its memory delivers. */
+static void bound_by_links(const struct wl_device *d, struct wl_mapping *m)
+{
+    const struct wl_class_params *p = &d->params;
+    int32_t mesh = mesh_level(d);
+    double links = 2.0 * (p->mesh_rows * (p->mesh_cols - 1) + p->mesh_cols * (p->mesh_rows - 1));
+    double rate = links * p->noc_bytes_per_cycle * d->clock_hz;
+    double bytes = m->traffic[mesh].read_bytes + m->traffic[mesh].write_bytes;
+    if (!(rate > 0) || mesh >= d->level_count - 1 || !(bytes > 0)) {
+        return;
+    }
+    double at_links = travelled_bytes(d, m) / rate;
+    double at_level = bytes / wl_map_level_rate(&d->levels[mesh]);
+    if (at_links > at_level) {
+        double share = wl_min_d(m->level_share[mesh], at_level / at_links);
+        m->level_share[mesh] = wl_max_d(1e-6, share);
+    }
+}
+
+/* Adds cycles and traffic of a product laid out so. */
+static void account(const struct kpu_task *t, const struct kpu_block *b, struct wl_mapping *m)
+{
+    const struct wl_product *p = &t->run->product;
+    double macs = (double)p->g * (double)p->m * (double)p->n * (double)p->k;
+    double times = t->run->times;
+    double again = b->injected_elems * t->elem_bytes - t->left_bytes - t->right_bytes;
+    struct wl_block_shape block = {.g = (double)p->g,
+                                   .m = (double)p->m,
+                                   .n = (double)p->n,
+                                   .k = (double)p->k,
+                                   .left = p->left,
+                                   .right = p->right,
+                                   .left_bytes = t->left_bytes,
+                                   .right_bytes = t->right_bytes,
+                                   .elem_bytes = t->elem_bytes,
+                                   .times = times,
+                                   .steps = t->run->steps};
+    wl_map_use_pipe(m, t->choice.pipe, b->cycles / t->efficiency * times, 2 * macs * times);
+    m->traffic[0].read_bytes += wl_max_d(0, again * times);
+    wl_map_add_blocking(t->j->c, &block, b->tiles / t->arrays, t->j->compulsory, m);
+}
+
+/* Seconds of the subgraph with the product laid out so. */
+static double seconds_with(const struct kpu_task *t, const struct kpu_block *b)
+{
+    struct wl_mapping trial = *t->j->m;
+    account(t, b, &trial);
+    set_shares(t->j->c, &trial);
+    bound_by_links(t->j->c->device, &trial);
+    return wl_map_seconds(t->j->c->device, &trial);
+}
+
+/* Of blocks of one orientation, m over the rows, with every split of K, the fastest stays. */
+static void try_blocks(struct kpu_task *t, int64_t m, int64_t n)
+{
+    const struct wl_product *p = &t->run->product;
     /* Independent products share the columns when N leaves them empty. */
-    int64_t beside = wl_max_i64(1, wl_min_i64(p->g, cols / wl_max_i64(1, n)));
-    double groups = wl_ceil_div_d(p->g, beside);
-    double mb = wl_ceil_div_d(m, rows);
-    double nb = beside > 1 ? 1 : wl_ceil_div_d(n, cols);
-    double blocks = groups * mb * nb;
-    double fill = (double)(rows + cols - 2);
-    for (int32_t ways = 1; ways <= SPLIT_MAX; ways *= 2) {
-        double split = ways;
-        if (split > 1 && (blocks * split > tiles || (double)p->k / split < fill)) {
+    int64_t beside = wl_max_i64(1, wl_min_i64(p->g, t->cols / wl_max_i64(1, n)));
+    double mb = wl_ceil_div_d(m, t->rows);
+    double nb = beside > 1 ? 1 : wl_ceil_div_d(n, t->cols);
+    double blocks = wl_ceil_div_d(p->g, beside) * mb * nb;
+    double fill = (double)(t->rows + t->cols - 2);
+    double useful_rows = (double)m / mb;
+    double useful_cols = beside > 1 ? (double)(n * beside) : (double)n / nb;
+    struct kpu_block b = {.padding = useful_rows * useful_cols / (double)(t->rows * t->cols),
+                          .injected_elems =
+                              blocks * (useful_rows * (double)beside + useful_cols) * (double)p->k,
+                          .rows = (int32_t)t->rows,
+                          .cols = (int32_t)t->cols};
+    for (b.split = 1; b.split <= SPLIT_MAX; b.split *= 2) {
+        if (b.split > 1 && (blocks * b.split > t->tiles || (double)p->k / b.split < fill)) {
             break;
         }
-        double steps = ceil((double)p->k / split / per_pe);
-        double one = steps + fill + (split > 1 ? (double)rows * log2(split) : 0);
-        double cycles = ceil(blocks * split / tiles) * one;
-        if (best->cycles > 0 && cycles >= best->cycles) {
-            continue;
+        double meet = b.split > 1 ? (double)t->rows * log2(b.split) : 0;
+        b.blocks = blocks * b.split;
+        b.tiles = wl_min_d(t->tiles, b.blocks);
+        b.cycles_per_block = ceil((double)p->k / b.split / t->per_pe) + fill + meet;
+        b.cycles = ceil(b.blocks / t->tiles) * b.cycles_per_block;
+        t->least_cycles = wl_min_d(t->least_cycles, b.cycles);
+        if (b.cycles / t->efficiency * t->run->times / t->clock_hz > t->best_s) {
+            continue; /* its compute alone takes longer */
         }
-        double useful_rows = (double)m / mb;
-        double useful_cols = beside > 1 ? (double)(n * beside) : (double)n / nb;
-        *best = (struct kpu_block){.cycles = cycles,
-                                   .blocks = blocks * split,
-                                   .tiles = wl_min_d(tiles, blocks * split),
-                                   .cycles_per_block = one,
-                                   .split = split,
-                                   .padding = useful_rows * useful_cols / (double)(rows * cols),
-                                   .rows = (int32_t)rows,
-                                   .cols = (int32_t)cols};
-        best->injected_elems = blocks * (useful_rows * (double)beside + useful_cols) * (double)p->k;
+        double seconds = seconds_with(t, &b);
+        bool equal = seconds <= t->best_s && b.cycles < t->best.cycles;
+        if (seconds < t->best_s || equal) {
+            t->best_s = seconds;
+            t->best = b;
+        }
     }
 }
 
@@ -142,20 +243,30 @@ static void map_product(struct kpu_job *j, const struct wl_run *run)
         return;
     }
     const struct wl_pipe *pipe = &c->device->pipes[choice.pipe];
-    int64_t rows = pipe->rows > 0 ? pipe->rows : 16;
-    int64_t cols = pipe->cols > 0 ? pipe->cols : 16;
-    double arrays = pipe->arrays > 0 ? pipe->arrays : 1;
-    double per_pe = pipe->ops_per_cycle[choice.precision] / 2 / (double)(rows * cols);
-    double tiles = tiles_at_work(c, choice) * arrays;
+    struct kpu_task task = {.j = j,
+                            .run = run,
+                            .choice = choice,
+                            .rows = pipe->rows > 0 ? pipe->rows : 16,
+                            .cols = pipe->cols > 0 ? pipe->cols : 16,
+                            .arrays = pipe->arrays > 0 ? pipe->arrays : 1,
+                            .left_bytes = wl_map_tensor_bytes(c, j->s, p->left),
+                            .right_bytes = wl_map_tensor_bytes(c, j->s, p->right),
+                            .elem_bytes = wl_precision_bits(choice.precision) / 8.0,
+                            .efficiency = wl_map_gemm_efficiency(c, choice.precision, p->window),
+                            .clock_hz = pipe->clock_hz,
+                            .best_s = HUGE_VAL,
+                            .least_cycles = HUGE_VAL};
+    double pes = (double)(task.rows * task.cols);
+    task.per_pe = pipe->ops_per_cycle[choice.precision] / 2 / pes;
+    task.tiles = tiles_at_work(c, choice) * task.arrays;
+    try_blocks(&task, p->m, p->n);
+    try_blocks(&task, p->n, p->m);
+    const struct kpu_block b = task.best;
     double times = run->times;
-    struct kpu_block b = {.cycles = 0};
-    try_block(p, p->m, p->n, rows, cols, per_pe, tiles, &b);
-    try_block(p, p->n, p->m, rows, cols, per_pe, tiles, &b);
-    double cycles = b.cycles / wl_map_gemm_efficiency(c, choice.precision, p->window);
-    wl_map_use_pipe(j->m, choice.pipe, cycles * times, 2 * macs * times);
+    j->least_s += task.least_cycles / task.efficiency * times / pipe->clock_hz;
     j->useful += macs * times;
-    j->offered += b.cycles * tiles * (double)(rows * cols) * per_pe * times;
-    j->tiles = wl_max_d(j->tiles, b.tiles / arrays);
+    j->offered += b.cycles * task.tiles * pes * task.per_pe * times;
+    j->tiles = wl_max_d(j->tiles, b.tiles / task.arrays);
     j->m->eff_padding = wl_min_d(1, b.padding);
     struct wl_tiling t = {.algorithm = "wavefront",
                           .g = p->g,
@@ -166,26 +277,11 @@ static void map_product(struct kpu_job *j, const struct wl_run *run)
                           .tile_n = b.cols,
                           .split_k = (int32_t)b.split,
                           .tiles = b.blocks * times,
-                          .waves = b.blocks / tiles,
+                          .waves = b.blocks / task.tiles,
                           .cycles_per_tile = b.cycles_per_block,
-                          .efficiency = wl_map_gemm_efficiency(c, choice.precision, p->window)};
+                          .efficiency = task.efficiency};
     wl_map_note_product(j->m, &t);
-    double elem = wl_precision_bits(choice.precision) / 8.0;
-    double left = wl_map_tensor_bytes(c, j->s, p->left);
-    double right = wl_map_tensor_bytes(c, j->s, p->right);
-    j->m->traffic[0].read_bytes += wl_max_d(0, (b.injected_elems * elem - left - right) * times);
-    struct wl_block_shape block = {.g = (double)p->g,
-                                   .m = (double)p->m,
-                                   .n = (double)p->n,
-                                   .k = (double)p->k,
-                                   .left = p->left,
-                                   .right = p->right,
-                                   .left_bytes = left,
-                                   .right_bytes = right,
-                                   .elem_bytes = elem,
-                                   .times = times,
-                                   .steps = run->steps};
-    wl_map_add_blocking(c, &block, b.tiles / arrays, j->compulsory, j->m);
+    account(&task, &b, j->m);
     product_events(j, p, &b, choice.precision, times);
 }
 
@@ -218,19 +314,6 @@ static void map_stream(struct kpu_job *j)
     }
 }
 
-/* What the tiles of the plan draw; a memory of the device without a figure for one tile, all. */
-static void set_shares(struct kpu_job *j)
-{
-    const struct wl_device *d = j->c->device;
-    for (int32_t l = 0; l < d->level_count; l++) {
-        const struct wl_level *level = &d->levels[l];
-        if (level->scope != WL_SCOPE_DEVICE || level->unit_bandwidth_bps > 0) {
-            double tiles = wl_map_workers(j->c, wl_device_units(d));
-            j->m->level_share[l] = wl_map_level_share(j->c, l, tiles);
-        }
-    }
-}
-
 /* Movers by position: the last level is main memory, the one before it is on the mesh. */
 static void movement_events(struct kpu_job *j)
 {
@@ -246,30 +329,12 @@ static void movement_events(struct kpu_job *j)
             wl_sink_add(j->sink, l == 1 ? WL_EV_STREAMER : WL_EV_BLOCK_MOVER, WL_PREC_COUNT, bytes);
         }
     }
-    const struct wl_class_params *p = &d->params;
-    int32_t mesh = last > 0 ? last - 1 : 0;
-    double hops = (double)(p->mesh_rows + p->mesh_cols) / 3;
-    const struct wl_traffic *t = &j->m->traffic[mesh];
-    double travelled = (t->read_bytes + t->write_bytes) * hops;
-    wl_sink_add(j->sink, WL_EV_NOC_HOP, WL_PREC_COUNT, travelled);
+    wl_sink_add(j->sink, WL_EV_NOC_HOP, WL_PREC_COUNT, travelled_bytes(d, j->m));
     wl_sink_add(j->sink, WL_EV_INJECTION, WL_PREC_COUNT, j->injected_bytes);
     wl_sink_add(j->sink, WL_EV_EXTRACTION, WL_PREC_COUNT, j->extracted_bytes);
     wl_sink_add(j->sink, WL_EV_TOKEN_MATCH, WL_PREC_COUNT, j->tokens);
     wl_sink_add(j->sink, WL_EV_TOKEN_ROUTE, WL_PREC_COUNT, j->tokens);
     wl_sink_add(j->sink, WL_EV_TOKEN_DISPATCH, WL_PREC_COUNT, j->tokens);
-    /* Links of the mesh: both directions of every edge. */
-    double links = 2.0 * (p->mesh_rows * (p->mesh_cols - 1) + p->mesh_cols * (p->mesh_rows - 1));
-    double rate = links * p->noc_bytes_per_cycle * d->clock_hz;
-    if (rate > 0 && mesh < last) {
-        const struct wl_level *level = &d->levels[mesh];
-        double at_links = travelled / rate;
-        double bytes = t->read_bytes + t->write_bytes;
-        double at_level = bytes / wl_map_level_rate(level);
-        if (at_links > at_level && bytes > 0) {
-            double share = wl_min_d(j->m->level_share[mesh], at_level / at_links);
-            j->m->level_share[mesh] = wl_max_d(1e-6, share);
-        }
-    }
 }
 
 /* The program stays when the subgraph before ran the same pattern at the same kind of work. */
@@ -289,12 +354,14 @@ static void map_kpu(const struct wl_map_ctx *c, const struct wl_subgraph *s, str
     struct kpu_job j = {.c = c, .s = s, .m = m, .sink = sink};
     memcpy(j.compulsory, m->traffic, sizeof(j.compulsory));
     m->dispatches = (double)s->repeat;
+    map_stream(&j);
     for (int32_t i = 0; i < s->product_count; i++) {
         struct wl_run run = wl_map_run_of(s, i);
         map_product(&j, &run);
     }
-    map_stream(&j);
-    set_shares(&j);
+    m->least_compute_s = j.least_s;
+    set_shares(c, m);
+    bound_by_links(c->device, m);
     movement_events(&j);
     double units = wl_device_units(c->device);
     m->units_used = wl_min_d(units, wl_max_d(1, j.tiles));

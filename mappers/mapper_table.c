@@ -102,6 +102,11 @@ static void map_one(struct wl_map_ctx *c, const struct wl_subgraph *s, struct wl
         m->level_share[l] = 1;
         m->traffic[l] = r->traffic[(int64_t)s->id * r->level_count + l];
     }
+    for (int32_t l = 0; l < r->level_count; l++) {
+        double all = m->traffic[0].read_bytes + m->traffic[0].write_bytes;
+        double here = m->traffic[l].read_bytes + m->traffic[l].write_bytes;
+        m->crossing[l] = all > 0 ? here / all : 0;
+    }
     wl_sink_clear(sink);
     if (s->repeat < 1) {
         return;

@@ -74,12 +74,11 @@ struct wl_tiling {
                               product */
     int64_t g, m, n, k;    /* the product as executed */
     int32_t tile_m, tile_n, tile_k;
-    int32_t split_k;                  /* parts that K is divided into, else 1 */
-    double tiles;                     /* blocks or folds of all executions of the product */
-    double waves;                     /* rounds of tiles over the units */
-    double cycles_per_tile;           /* before the runtime's efficiency */
-    double efficiency;                /* the runtime's share of the pipe's peak that was applied */
-    double reload_left, reload_right; /* times that an operand is read from main memory */
+    int32_t split_k;        /* parts that K is divided into, else 1 */
+    double tiles;           /* blocks or folds of all executions of the product */
+    double waves;           /* rounds of tiles over the units */
+    double cycles_per_tile; /* before the runtime's efficiency */
+    double efficiency;      /* the runtime's share of the pipe's peak that was applied */
 };
 
 /* Counts of one subgraph, all its executions together. */
@@ -94,11 +93,17 @@ struct wl_mapping {
     int32_t pipe_count;
     bool serial_pipes;
     struct wl_traffic traffic[WL_LEVELS_MAX]; /* by device level */
+    double crossing[WL_LEVELS_MAX];    /* share of the operands' bytes that crosses a level once:
+                                          what those inside it do not hold */
+    double reload[WL_LEVELS_MAX];      /* times that blocking reads an operand through a level, at
+                                          most; 0: nothing is blocked there */
     double level_share[WL_LEVELS_MAX]; /* (0..1] share of the level's bandwidth that it can draw */
     double dispatches;                 /* launches by the runtime */
     double barriers;                   /* parallel regions joined */
     double
         measured_s; /* as a calibration has it, in place of compute and memory; 0: not measured */
+    double least_compute_s;   /* of the plan that computes soonest, where another is faster on the
+                                 whole; 0: this one */
     const char *measured_as;  /* the calibration's operation that it was taken from, else NULL */
     double measured_distance; /* doublings from the nearest size measured */
     double serial_s; /* latency that nothing overlaps: program loads, DMA start, chains of steps */
@@ -137,6 +142,7 @@ struct wl_residency {
     /* traffic[subgraph * level_count + level]: compulsory traffic between a level and the next
        inner one, before blocking repeats any of it */
     struct wl_traffic *traffic;
+    double *weight_reads; /* the same indices: bytes of traffic's reads that are weights */
 };
 wl_status wl_residency_run(const struct wl_partition *p, const struct wl_device *d,
                            const struct wl_map_options *opt, struct wl_arena *arena,

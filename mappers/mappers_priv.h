@@ -22,12 +22,12 @@ struct wl_event_sink {
 struct wl_plan_key {
     int64_t g, m, n, k;
     int64_t window[6]; /* kernel, stride, groups, output rows; 0 without */
-    double left_bytes, right_bytes;
-    double beside[4]; /* what the subgraph does beside the product, where the plan depends on it */
+    double bytes[2];   /* left, right operand */
+    double beside[8];  /* what the subgraph does beside the product, where the plan depends on it */
     int32_t precision, units;
 };
 #define WL_PLAN_SLOTS 32
-#define WL_PLAN_BYTES 448
+#define WL_PLAN_BYTES 512
 struct wl_plan_cache {
     struct wl_plan_slot {
         struct wl_plan_key key;

@@ -39,6 +39,33 @@ static int add_idle(const struct wl_mapping *m, enum wl_hw_class class, bool fir
                     workers[class]);
 }
 
+/*
+ * Capacity: what share of the operands crosses the levels beyond the innermost one that keeps any,
+ * because those inside do not hold it, and how often blocking reads an operand from a level.
+ */
+static int add_capacity(const struct wl_mappings *all, const struct wl_mapping *m, bool first,
+                        char *out, size_t size)
+{
+    const struct wl_device *d = all->device;
+    int at = 0;
+    for (int32_t l = wl_mapper_find(d->class)->kept_level(d, false) + 1; l < d->level_count; l++) {
+        if (at >= 0 && (size_t)at < size && m->crossing[l] >= 0.005) {
+            at += snprintf(out + at, size - (size_t)at, "%s%s %.3g %%",
+                           first && at == 0 ? "" : ", ", d->levels[l].name, 100 * m->crossing[l]);
+        }
+    }
+    bool reads = false;
+    for (int32_t l = 1; l < d->level_count; l++) {
+        if (at >= 0 && (size_t)at < size && m->reload[l] > 1.005) {
+            const char *lead = first && at == 0 ? "" : ", ";
+            at += snprintf(out + at, size - (size_t)at, "%s%s%s %.3g times", lead,
+                           reads ? "" : "operands read from ", d->levels[l].name, m->reload[l]);
+            reads = true;
+        }
+    }
+    return at;
+}
+
 const char *wl_mapping_note(const struct wl_mappings *all, int32_t subgraph, char *out,
                             size_t out_size)
 {
@@ -61,6 +88,9 @@ const char *wl_mapping_note(const struct wl_mappings *all, int32_t subgraph, cha
             at += snprintf(out + at, out_size - (size_t)at, "%s%s %.2f", at > 0 ? ", " : "",
                            effects[i].name, effects[i].share);
         }
+    }
+    if (at >= 0 && (size_t)at < out_size) {
+        (void)add_capacity(all, m, at == 0, out + at, out_size - (size_t)at);
     }
     return out;
 }

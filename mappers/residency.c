@@ -131,12 +131,16 @@ static void miss_shares(const struct walk *w, double distance, bool weight, doub
 static void add_read(const struct walk *w, int32_t subgraph, int32_t tensor, double bytes,
                      const double *missed)
 {
-    struct wl_traffic *t = &w->out->traffic[(int64_t)subgraph * w->out->level_count];
+    int64_t at = (int64_t)subgraph * w->out->level_count;
+    struct wl_traffic *t = &w->out->traffic[at];
+    double weight = w->places[w->place_of[tensor]].weight ? 1 : 0;
     t[0].read_bytes += bytes;
+    w->out->weight_reads[at] += bytes * weight;
     for (int32_t l = 1; l < w->out->level_count; l++) {
         double saved = wl_map_saved_share(&w->d->levels[l], w->p->graph, tensor);
         t[l].read_bytes += bytes * missed[l - 1] * (1 - saved);
         t[l].saved_read_bytes += bytes * missed[l - 1] * saved;
+        w->out->weight_reads[at + l] += bytes * missed[l - 1] * weight;
     }
 }
 
@@ -363,7 +367,9 @@ wl_status wl_residency_run(const struct wl_partition *p, const struct wl_device 
                               mapper != NULL ? mapper->kept_level(d, true) : 0}};
     out->level_count = d->level_count;
     out->traffic = WL_ARRAY(arena, struct wl_traffic, (int64_t)p->count * d->level_count);
+    out->weight_reads = WL_ARRAY(arena, double, (int64_t)p->count * d->level_count);
     WL_TRY_PTR(out->traffic, err);
+    WL_TRY_PTR(out->weight_reads, err);
     struct wl_arena_mark mark = wl_arena_mark(arena);
     double *loop_bytes = WL_ARRAY(arena, double, p->count);
     WL_TRY_PTR(loop_bytes, err);

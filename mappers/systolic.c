@@ -67,7 +67,7 @@ struct wl_systolic_plan wl_systolic_plan(const struct wl_systolic *a, int64_t g,
     double folds = (double)g * down_folds * across_folds;
     double arrays = a->arrays > 1 ? (double)a->arrays : 1;
     struct wl_systolic_plan best = {.cycles = 0};
-    for (int64_t ways = 1; (double)ways <= arrays && ways <= streamed; ways *= 2) {
+    for (int64_t ways = 1; (double)ways <= arrays && ways / 2 < streamed; ways *= 2) {
         double parts = (double)ways;
         double part = wl_ceil_div_d(streamed, ways);
         double one = fold_cycles(a, part);

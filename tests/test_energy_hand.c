@@ -341,7 +341,7 @@ static void kpu_device(struct fixture *f)
  *   injected 4 blocks x (4 rows + 3 columns in use) x 10 = 280 elements, 1,120 B; extracted 48, 192
  * B operands travel PE to PE 2 x 480 x 4 B; results pass the accumulators once, 192 B weights (240
  * B) stayed in l3; the input (320 B) comes from main memory; result 192 B crossing l1 | l2 and l2 |
- * l3: 560 + 192; l3 | dram: 320 + 192 mesh: what crosses l3 travels (1 + 2) / 3 = 1 hop
+ * l3: 560 + 192; l3 | dram: 320 + 192 mesh: what crosses l3 travels 0 + (4 - 1) / 6 = 0.5 hops
  */
 static void test_kpu_gemm(void **state)
 {
@@ -365,7 +365,7 @@ static void test_kpu_gemm(void **state)
         {"l3_write", 192 + 320},
         {"dram_read", 320},
         {"dram_write", 192},
-        {"noc_hop", 752},
+        {"noc_hop", 376},
         {"streamer", 752},
         {"block_mover", 752},
         {"dma_byte", 512},
@@ -409,7 +409,7 @@ static void test_kpu_conv(void **state)
         {"l3_write", 256 + 128},
         {"dram_read", 128},
         {"dram_write", 256},
-        {"noc_hop", 672},
+        {"noc_hop", 336},
         {"streamer", 672},
         {"block_mover", 672},
         {"dma_byte", 384},
