@@ -319,31 +319,31 @@ static bool design_depthwise(int32_t i, int64_t *p)
  * Layers of one image, in files that touch as little as a small network does from one inference to
  * the next.
  */
-static bool one_image(int32_t i, int64_t *p)
+static bool one_image(int64_t *p)
 {
     p[BATCH] = 1;
-    return conv_fits(i, p) && conv_macs(p) <= 1.5e8 &&
+    return conv_macs(p) <= 1.5e8 &&
            4 * p[HEIGHT] * p[WIDTH] * (p[CIN] + p[COUT] / (p[STRIDE] * p[STRIDE])) <= 12000000;
 }
 
 static bool design_one_first(int32_t i, int64_t *p)
 {
-    return design_first(i, p) && one_image(i, p);
+    return design_first(i, p) && one_image(p);
 }
 
 static bool design_one_window(int32_t i, int64_t *p)
 {
-    return design_window(i, p) && one_image(i, p);
+    return design_window(i, p) && one_image(p);
 }
 
 static bool design_one_depthwise(int32_t i, int64_t *p)
 {
-    return design_depthwise(i, p) && one_image(i, p);
+    return design_depthwise(i, p) && one_image(p);
 }
 
 static bool design_one_pointwise(int32_t i, int64_t *p)
 {
-    return design_pointwise(i, p) && one_image(i, p);
+    return design_pointwise(i, p) && one_image(p);
 }
 
 static bool design_grouped(int32_t i, int64_t *p)

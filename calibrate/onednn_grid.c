@@ -30,12 +30,6 @@ static int64_t shrunk(int64_t v, int64_t stride)
     return wl_ceil_div_i64(v, stride > 0 ? stride : 1);
 }
 
-/* The library pads channels to blocks, from a block up. */
-static double whole_blocks(double channels)
-{
-    return ceil(channels / BLOCK) * BLOCK;
-}
-
 static void conv_sizes(const struct wl_onednn_case *c, struct wl_kernel_sizes *s)
 {
     double g = (double)c->groups, taps = (double)(c->kernel[0] * c->kernel[1]);
@@ -58,11 +52,8 @@ static void conv_sizes(const struct wl_onednn_case *c, struct wl_kernel_sizes *s
         s->k = (double)c->in / g;
         s->width = (double)(c->width * c->stride);
         s->edge = 0;
-    } else if (c->groups > 1 && c->in == c->groups) { /* depthwise */
-        s->groups = whole_blocks(s->groups);
     } else {
-        s->n = whole_blocks(s->n);
-        s->k = (double)c->in / g < BLOCK ? s->k : whole_blocks((double)c->in / g) * taps;
+        wl_kernels_fill_blocks(s, (double)c->in / g, BLOCK);
     }
     s->cold_bytes = (weights + (double)c->out) * element_bytes(c->precision);
     s->reuse_bytes = WL_ONEDNN_POOL_CONV_BYTES;

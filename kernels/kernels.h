@@ -51,6 +51,12 @@ struct wl_kernels {
 double wl_kernels_edge(int64_t in, int64_t out, int64_t extent, int64_t stride);
 
 /*
+ * What a convolution on blocks of channels computes beside what is asked: channels that are missing
+ * to whole blocks, those of its input only from a block up (fewer come as rows of pixels).
+ */
+void wl_kernels_fill_blocks(struct wl_kernel_sizes *s, double in_channels, int32_t block);
+
+/*
  * Describes every subgraph as `rt` executes it; element sizes follow `policy`. Lies in `arena`.
  */
 wl_status wl_kernels_describe(const struct wl_partition *p, const struct wl_runtime *rt,

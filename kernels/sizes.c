@@ -54,6 +54,12 @@ static double round_up(double v, int32_t block)
     return (double)(wl_ceil_div_i64((int64_t)v, block) * block);
 }
 
+static int64_t padding_of(int64_t in, int64_t out, int64_t extent, int64_t stride)
+{
+    bool known = in > 0 && out > 0;
+    return known ? wl_max_i64((out - 1) * stride + extent - in, 0) : 0;
+}
+
 /* One axis of a window over an image; `padding` is that of both ends, 0 where it is not known. */
 struct axis {
     int64_t in, out, extent, padding;
@@ -64,9 +70,7 @@ static struct axis axis_of(const struct wl_window *w, int32_t i)
     struct axis a = {.in = (int64_t)wl_kernels_dim(w->in[i], 0),
                      .out = (int64_t)wl_kernels_dim(w->out[i], 0),
                      .extent = w->dilation[i] * (w->kernel[i] - 1) + 1};
-    if (a.in > 0 && a.out > 0) {
-        a.padding = wl_max_i64((a.out - 1) * w->stride[i] + a.extent - a.in, 0);
-    }
+    a.padding = padding_of(a.in, a.out, a.extent, w->stride[i]);
     return a;
 }
 
@@ -104,8 +108,8 @@ static double share_inside(const struct wl_window *w)
 
 double wl_kernels_edge(int64_t in, int64_t out, int64_t extent, int64_t stride)
 {
-    int64_t padding = (out - 1) * stride + extent - in;
-    if (in < 1 || out < 1 || padding <= 0) {
+    int64_t padding = padding_of(in, out, extent, stride);
+    if (padding == 0) {
         return 0;
     }
     int64_t left = padding / 2;
@@ -145,22 +149,28 @@ static double epilogue(const struct wl_subgraph *s, double operands)
            per_result(s, WL_WORK_SPECIAL);
 }
 
+void wl_kernels_fill_blocks(struct wl_kernel_sizes *s, double in_channels, int32_t block)
+{
+    if (s->n == 1 && s->groups > 1) { /* depthwise */
+        s->groups = round_up(s->groups, block);
+        return;
+    }
+    s->k *= in_channels >= block ? round_up(in_channels, block) / in_channels : 1;
+    s->n = round_up(s->n, block);
+}
+
 /*
- * A convolution on blocks of channels. What is missing to whole blocks is computed too; an image of
- * fewer channels than a block comes as rows of pixels. Registers hold some blocks of results: for
+ * A convolution on blocks of channels. Registers hold some blocks of results: for
  * each such set the kernel walks over its inputs once.
  */
 static void block_sizes(const struct wl_product *x, const struct layout *l,
                         struct wl_kernel_sizes *out)
 {
-    if (x->n == 1 && x->g > 1) { /* depthwise */
-        out->groups = round_up(out->groups, l->block);
-        return;
-    }
+    bool depthwise = x->n == 1 && x->g > 1;
     double in = x->window->transposed ? (double)x->k : (double)x->k / out->window;
-    out->k *= in >= l->block ? round_up(in, l->block) / in : 1;
-    out->n = round_up(out->n, l->block);
-    out->passes = l->blocks_per_pass > 0 ? ceil(out->n / (l->block * l->blocks_per_pass)) : 0;
+    wl_kernels_fill_blocks(out, in, l->block);
+    out->passes =
+        l->blocks_per_pass > 0 && !depthwise ? ceil(out->n / (l->block * l->blocks_per_pass)) : 0;
 }
 
 /*

@@ -268,6 +268,20 @@ double wl_operand_bytes(const struct wl_graph *g, const struct wl_precision_poli
     return (double)o->elems * wl_policy_bits(policy, &g->tensors[o->tensor]) / 8.0;
 }
 
+double wl_result_bytes(const struct wl_partition *p, const struct wl_precision_policy *policy)
+{
+    double bytes = 0;
+    for (int32_t i = 0; i < p->count; i++) {
+        const struct wl_subgraph *s = &p->subgraphs[i];
+        for (int32_t k = 0; k < s->output_count; k++) {
+            if ((p->graph->tensors[s->outputs[k].tensor].flags & WL_TENSOR_IS_OUTPUT) != 0) {
+                bytes += wl_operand_bytes(p->graph, policy, &s->outputs[k]);
+            }
+        }
+    }
+    return bytes;
+}
+
 double wl_map_list_bytes(const struct wl_map_ctx *c, const struct wl_operand *list, int32_t count)
 {
     double bytes = 0;

@@ -78,17 +78,12 @@ static double call_seconds(const struct wl_map_ctx *c)
 {
     const struct wl_runtime *rt = c->options->runtime;
     enum wl_hw_class class = c->device->class;
-    double bytes = 0;
-    for (int32_t i = 0; rt != NULL && i < c->partition->count; i++) {
-        const struct wl_subgraph *s = &c->partition->subgraphs[i];
-        for (int32_t k = 0; k < s->output_count; k++) {
-            if ((c->graph->tensors[s->outputs[k].tensor].flags & WL_TENSOR_IS_OUTPUT) != 0) {
-                bytes += wl_operand_bytes(c->graph, &c->options->policy, &s->outputs[k]);
-            }
-        }
+    if (rt == NULL) {
+        return 0;
     }
-    double per_s = rt != NULL ? rt->result_bps[class] : 0;
-    return (rt != NULL ? rt->call_s[class] : 0) + (per_s > 0 ? bytes / per_s : 0);
+    double per_s = rt->result_bps[class];
+    double results_s = per_s > 0 ? wl_result_bytes(c->partition, &c->options->policy) / per_s : 0;
+    return rt->call_s[class] + results_s;
 }
 
 static void map_one(struct wl_map_ctx *c, const struct wl_subgraph *s, struct wl_mapping *m,

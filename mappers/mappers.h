@@ -132,6 +132,8 @@ struct wl_mappings {
 /* Bytes of an operand under the policy. */
 double wl_operand_bytes(const struct wl_graph *g, const struct wl_precision_policy *policy,
                         const struct wl_operand *o);
+/* Of all results of the network, which go back to the caller. */
+double wl_result_bytes(const struct wl_partition *p, const struct wl_precision_policy *policy);
 
 /*
  * Which level serves each read (residency.c). By subgraph and operand: bytes that cross each level

@@ -131,26 +131,10 @@ static bool apply_one(const struct overlay *o, int32_t i, const struct wl_kernel
     return true;
 }
 
-/* Results that go back to the caller. */
-static double output_bytes(const struct wl_mappings *m)
-{
-    const struct wl_graph *g = m->partition->graph;
-    double bytes = 0;
-    for (int32_t i = 0; i < m->count; i++) {
-        const struct wl_subgraph *s = &m->partition->subgraphs[i];
-        for (int32_t k = 0; k < s->output_count; k++) {
-            if ((g->tensors[s->outputs[k].tensor].flags & WL_TENSOR_IS_OUTPUT) != 0) {
-                bytes += wl_operand_bytes(g, &m->options.policy, &s->outputs[k]);
-            }
-        }
-    }
-    return bytes;
-}
-
 static double call_s(const struct overlay *o)
 {
     struct wl_kernel_sizes sizes = no_sizes;
-    sizes.bytes = output_bytes(o->m);
+    sizes.bytes = wl_result_bytes(o->m->partition, &o->m->options.policy);
     sizes.n = fmax(sizes.bytes / 4, 1);
     return look_up(o, WL_KERNEL_CALL, WL_PREC_FP32, &sizes, NULL);
 }
