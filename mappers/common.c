@@ -4,7 +4,7 @@
  * that serve it, bytes of operands, the events of memory levels, and the blocking of matrix
  * products.
  *
- * Blocking (wl_map_add_blocking): a product C = A B with A M x K, B K x N through a memory of S
+ * Blocking (wl_map_blocking): a product C = A B with A M x K, B K x N through a memory of S
  * elements. If A, B or C fits, everything is read once (the fitting one stays, the others stream).
  * Else C is computed in tm x tn blocks, streaming panels of A and B: A is read N/tn times, B M/tm
  * times. Caches: tm = tn = sqrt(S), within a constant of the lower bound of Hong and Kung, "I/O
@@ -14,6 +14,7 @@
  * other half holds the panels that stream in meanwhile, unless the description divides the memory.
  */
 #include <math.h>
+#include <string.h>
 
 #include "mappers_priv.h"
 
@@ -425,12 +426,14 @@ static struct block_room room_of(const struct wl_level *inner, const struct wl_b
     return room;
 }
 
-void wl_map_add_blocking(const struct wl_map_ctx *c, const struct wl_block_shape *sh, double units,
-                         const struct wl_traffic *compulsory, struct wl_mapping *m)
+struct wl_blocking wl_map_blocking(const struct wl_map_ctx *c, const struct wl_block_shape *sh,
+                                   double units, const struct wl_traffic *compulsory)
 {
-    for (int32_t l = 1; l < c->device->level_count; l++) {
+    struct wl_blocking out = {.levels = c->device->level_count};
+    for (int32_t l = 1; l < out.levels; l++) {
         const struct wl_level *inner = &c->device->levels[l - 1];
         const struct wl_traffic *first = &compulsory[l];
+        struct wl_reread *again = &out.again[l];
         double missing =
             compulsory[0].read_bytes > 0
                 ? (first->read_bytes + first->saved_read_bytes) / compulsory[0].read_bytes
@@ -457,19 +460,27 @@ void wl_map_add_blocking(const struct wl_map_ctx *c, const struct wl_block_shape
         reload(&room, sh->m / um, sh->n / un, sh->k, &left, &right);
         double left_again = sh->left_bytes * wl_max_d(0, un * left - 1);
         double right_again = sh->right_bytes * wl_max_d(0, um * right - 1);
-        m->traffic[l].read_bytes +=
+        again->bytes =
             missing * sh->times * (left_again * (1 - left_saved) + right_again * (1 - right_saved));
-        m->traffic[l].saved_read_bytes +=
+        again->saved_bytes =
             missing * sh->times * (left_again * left_saved + right_again * right_saved);
         /* Every step after the first finds the operands where they fit. */
         double operands = (sh->left_bytes + sh->right_bytes) / wl_max_d(1, um * un);
         if (sh->steps > 1 && operands > capacity) {
-            m->traffic[l].read_bytes +=
+            again->bytes +=
                 (sh->left_bytes * un + sh->right_bytes * um) * sh->times * (1 - 1 / sh->steps);
         }
-        if (missing > 0) {
-            m->reload[l] = wl_max_d(m->reload[l], wl_max_d(un * left, um * right));
-        }
+        again->times = missing > 0 ? wl_max_d(un * left, um * right) : 0;
+    }
+    return out;
+}
+
+void wl_map_add_blocking(struct wl_mapping *m, const struct wl_blocking *b)
+{
+    for (int32_t l = 1; l < b->levels; l++) {
+        m->traffic[l].read_bytes += b->again[l].bytes;
+        m->traffic[l].saved_read_bytes += b->again[l].saved_bytes;
+        m->reload[l] = wl_max_d(m->reload[l], b->again[l].times);
     }
 }
 
@@ -518,6 +529,18 @@ static bool same_key(const struct wl_plan_key *a, const struct wl_plan_key *b)
            a->precision == b->precision && a->units == b->units;
 }
 
+static uint64_t bits_of(double v)
+{
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof(bits));
+    return bits;
+}
+
+static uint64_t mixed(uint64_t hash, uint64_t more)
+{
+    return (hash ^ more) * 0x9e3779b97f4a7c15u;
+}
+
 void *wl_map_plan_slot(const struct wl_map_ctx *c, const struct wl_product *p,
                        const struct wl_plan_key *rest, bool *found)
 {
@@ -535,10 +558,10 @@ void *wl_map_plan_slot(const struct wl_map_ctx *c, const struct wl_product *p,
         key.window[4] = w->out[0].value;
         key.window[5] = w->dilation[0] * 65536 + w->dilation[1];
     }
-    uint64_t hash = (uint64_t)p->m * 0x9e3779b97f4a7c15u;
-    hash = (hash ^ (uint64_t)p->n) * 0x9e3779b97f4a7c15u;
-    hash = (hash ^ (uint64_t)p->k ^ ((uint64_t)p->g << 32)) * 0x9e3779b97f4a7c15u;
-    hash ^= (uint64_t)key.units * 40503u;
+    /* The same product with and without a sum after it alternate in many networks. */
+    uint64_t hash = mixed((uint64_t)p->m, bits_of(key.beside[0]));
+    hash = mixed(hash ^ (uint64_t)p->n, bits_of(key.beside[1]));
+    hash = mixed(hash ^ (uint64_t)p->k, (uint64_t)p->g << 32 ^ (uint64_t)key.units);
     struct wl_plan_slot *slot = &c->cache->slots[(hash >> 40) % WL_PLAN_SLOTS];
     *found = slot->used && same_key(&slot->key, &key);
     slot->key = key;

@@ -238,7 +238,8 @@ static void map_products(struct cpu_job *j, int32_t units, double stream_s)
                                        .elem_bytes = shape.elem_bytes,
                                        .times = times,
                                        .steps = shape.steps};
-        wl_map_add_blocking(j->c, &block, units, j->compulsory, j->m);
+        const struct wl_blocking blocking = wl_map_blocking(j->c, &block, units, j->compulsory);
+        wl_map_add_blocking(j->m, &blocking);
         cpu_product_events(j->c, &shape, &plan, j->sink);
         if (shape.transform_ops > 0) {
             add_filters(j, shape.right_bytes * shape.filter_growth * times);

@@ -71,8 +71,8 @@ static void register_events(struct gpu_job *j, const struct gpu_plan *plan, doub
     wl_sink_add(j->sink, WL_EV_REGISTER_WRITE, WL_PREC_COUNT, n * written);
 }
 
-void gpu_add_blocking(const struct wl_map_ctx *c, const struct gpu_beside *b,
-                      const struct gpu_shape *sh, double elem_bytes, struct wl_mapping *m)
+struct wl_blocking gpu_blocking(const struct wl_map_ctx *c, const struct gpu_beside *b,
+                                const struct gpu_shape *sh, double elem_bytes)
 {
     struct wl_block_shape block = {.g = (double)sh->g,
                                    .m = (double)sh->m,
@@ -85,7 +85,7 @@ void gpu_add_blocking(const struct wl_map_ctx *c, const struct gpu_beside *b,
                                    .elem_bytes = elem_bytes,
                                    .times = sh->times,
                                    .steps = sh->steps};
-    wl_map_add_blocking(c, &block, 1, b->compulsory, m);
+    return wl_map_blocking(c, &block, 1, b->compulsory);
 }
 
 static double bytes_of(const struct wl_traffic *t)
@@ -152,7 +152,8 @@ static void map_product(struct gpu_job *j, const struct wl_run *run)
     m->eff_padding = plan.eff_padding;
     m->eff_balance = plan.eff_balance;
     m->eff_pipeline = plan.eff_pipeline;
-    gpu_add_blocking(c, &beside, &sh, plan.elem_bytes, m);
+    const struct wl_blocking blocking = gpu_blocking(c, &beside, &sh, plan.elem_bytes);
+    wl_map_add_blocking(m, &blocking);
     m->traffic[0].read_bytes +=
         wl_max_d(0, plan.bytes.shared - sh.left_bytes - sh.right_bytes) * times;
     if (c->device->level_count > 2) {

@@ -168,9 +168,8 @@ static struct gpu_task task_of(const struct wl_map_ctx *c, const struct gpu_shap
         t.levels[i] = draw_of(c->device, gpu_level_index(c->device, i),
                               i == GPU_MAIN ? beside->main_share : 1);
     }
-    struct wl_mapping again = {.pipe = WL_NONE};
-    gpu_add_blocking(c, beside, shape, r->elem_bytes, &again);
-    t.again_bytes = again.traffic[c->device->level_count - 1].read_bytes / shape->times;
+    const struct wl_blocking blocking = gpu_blocking(c, beside, shape, r->elem_bytes);
+    t.again_bytes = blocking.again[c->device->level_count - 1].bytes / shape->times;
     return t;
 }
 

@@ -98,9 +98,9 @@ static inline double gpu_level_share(double unit_share, double total, double bus
     return unit_share * total < busiest ? wl_max_d(unit_share * total / busiest, 1e-6) : 1;
 }
 
-/* Adds to `m` what blocking in the caches reads again. */
-void gpu_add_blocking(const struct wl_map_ctx *c, const struct gpu_beside *b,
-                      const struct gpu_shape *sh, double elem_bytes, struct wl_mapping *m);
+/* What blocking in the caches reads again. */
+struct wl_blocking gpu_blocking(const struct wl_map_ctx *c, const struct gpu_beside *b,
+                                const struct gpu_shape *sh, double elem_bytes);
 
 struct gpu_shape gpu_shape_of(const struct wl_map_ctx *c, const struct wl_subgraph *s,
                               const struct wl_run *run);

@@ -64,8 +64,9 @@ static double tiles_serving(const struct wl_map_ctx *c, struct wl_pipe_choice ch
     for (int32_t i = 0; i < d->pipe_count; i++) {
         const struct wl_pipe *p = &d->pipes[i];
         if (p->kind == main->kind && (i == choice.pipe || strcmp(p->name, main->name) == 0)) {
-            tiles += d->groups[p->group].count * p->ops_per_cycle[choice.precision] * p->clock_hz /
-                     reference;
+            /* the choice's own pipe: exactly its tiles, so that rounds come out whole */
+            double rate = p->ops_per_cycle[choice.precision] * p->clock_hz;
+            tiles += d->groups[p->group].count * (rate / reference);
         }
     }
     return wl_max_d(1, tiles);
@@ -84,8 +85,10 @@ struct kpu_task {
     struct wl_pipe_choice choice;
     int64_t rows, cols;
     double per_pe, arrays, tiles;
-    double left_bytes, right_bytes, elem_bytes;
     double efficiency, clock_hz;
+    struct wl_block_shape shape;
+    struct wl_blocking blocking; /* with so many tiles at work */
+    double blocking_tiles;
     double best_s, least_cycles;
     struct kpu_block best;
 };
@@ -140,31 +143,24 @@ static void bound_by_links(const struct wl_device *d, struct wl_mapping *m)
     }
 }
 
-/* Adds cycles and traffic of a product laid out so. */
-static void account(const struct kpu_task *t, const struct kpu_block *b, struct wl_mapping *m)
+/* Adds cycles and traffic of a product laid out so. What is read again depends on the tiles at work
+   alone. */
+static void account(struct kpu_task *t, const struct kpu_block *b, struct wl_mapping *m)
 {
-    const struct wl_product *p = &t->run->product;
-    double macs = (double)p->g * (double)p->m * (double)p->n * (double)p->k;
-    double times = t->run->times;
-    double again = b->injected_elems * t->elem_bytes - t->left_bytes - t->right_bytes;
-    struct wl_block_shape block = {.g = (double)p->g,
-                                   .m = (double)p->m,
-                                   .n = (double)p->n,
-                                   .k = (double)p->k,
-                                   .left = p->left,
-                                   .right = p->right,
-                                   .left_bytes = t->left_bytes,
-                                   .right_bytes = t->right_bytes,
-                                   .elem_bytes = t->elem_bytes,
-                                   .times = times,
-                                   .steps = t->run->steps};
-    wl_map_use_pipe(m, t->choice.pipe, b->cycles / t->efficiency * times, 2 * macs * times);
-    m->traffic[0].read_bytes += wl_max_d(0, again * times);
-    wl_map_add_blocking(t->j->c, &block, b->tiles / t->arrays, t->j->compulsory, m);
+    const struct wl_block_shape *sh = &t->shape;
+    double macs = sh->g * sh->m * sh->n * sh->k;
+    double again = b->injected_elems * sh->elem_bytes - sh->left_bytes - sh->right_bytes;
+    if (b->tiles < t->blocking_tiles || b->tiles > t->blocking_tiles) {
+        t->blocking = wl_map_blocking(t->j->c, sh, b->tiles / t->arrays, t->j->compulsory);
+        t->blocking_tiles = b->tiles;
+    }
+    wl_map_use_pipe(m, t->choice.pipe, b->cycles / t->efficiency * sh->times, 2 * macs * sh->times);
+    m->traffic[0].read_bytes += wl_max_d(0, again * sh->times);
+    wl_map_add_blocking(m, &t->blocking);
 }
 
 /* Seconds of the subgraph with the product laid out so. */
-static double seconds_with(const struct kpu_task *t, const struct kpu_block *b)
+static double seconds_with(struct kpu_task *t, const struct kpu_block *b)
 {
     struct wl_mapping trial = *t->j->m;
     account(t, b, &trial);
@@ -249,9 +245,17 @@ static void map_product(struct kpu_job *j, const struct wl_run *run)
                             .rows = pipe->rows > 0 ? pipe->rows : 16,
                             .cols = pipe->cols > 0 ? pipe->cols : 16,
                             .arrays = pipe->arrays > 0 ? pipe->arrays : 1,
-                            .left_bytes = wl_map_tensor_bytes(c, j->s, p->left),
-                            .right_bytes = wl_map_tensor_bytes(c, j->s, p->right),
-                            .elem_bytes = wl_precision_bits(choice.precision) / 8.0,
+                            .shape = {.g = (double)p->g,
+                                      .m = (double)p->m,
+                                      .n = (double)p->n,
+                                      .k = (double)p->k,
+                                      .left = p->left,
+                                      .right = p->right,
+                                      .left_bytes = wl_map_tensor_bytes(c, j->s, p->left),
+                                      .right_bytes = wl_map_tensor_bytes(c, j->s, p->right),
+                                      .elem_bytes = wl_precision_bits(choice.precision) / 8.0,
+                                      .times = run->times,
+                                      .steps = run->steps},
                             .efficiency = wl_map_gemm_efficiency(c, choice.precision, p->window),
                             .clock_hz = pipe->clock_hz,
                             .best_s = HUGE_VAL,

@@ -224,7 +224,7 @@ struct wl_run wl_map_run_of(const struct wl_subgraph *s, int32_t i);
 /* Share of a tensor's bytes that compression keeps from crossing to and from a level. */
 double wl_map_saved_share(const struct wl_level *l, const struct wl_graph *g, int32_t tensor);
 
-/* A product for wl_map_add_blocking, one execution. */
+/* A product as wl_map_blocking takes it, one execution. */
 struct wl_block_shape {
     double g, m, n, k;
     int32_t left, right;            /* tensors, or WL_NONE */
@@ -233,14 +233,24 @@ struct wl_block_shape {
     double times, steps; /* as in wl_run */
 };
 
+/* What a blocked product reads again, by level from 1 on; all its executions. */
+struct wl_blocking {
+    int32_t levels; /* the device's */
+    struct wl_reread {
+        double bytes, saved_bytes; /* as in wl_traffic */
+        double times;              /* that an operand is read, at most; 0: nothing is blocked */
+    } again[WL_LEVELS_MAX];
+};
+
 /*
- * Adds to m->traffic what blocking reads again at levels 1 and beyond: the instances of the inner
- * level that `units` reach divide the product (m/um x n/un each, copies fewest), and each reads its
- * panels as often as its capacity asks. `compulsory` is the residency's traffic: an operand that an
- * inner level keeps is not read again.
+ * What blocking reads again at levels 1 and beyond: the instances of the inner level that `units`
+ * reach divide the product (m/um x n/un each, copies fewest), and each reads its panels as often as
+ * its capacity asks. `compulsory` is the residency's traffic: an operand that an inner level keeps
+ * is not read again.
  */
-void wl_map_add_blocking(const struct wl_map_ctx *c, const struct wl_block_shape *sh, double units,
-                         const struct wl_traffic *compulsory, struct wl_mapping *m);
+struct wl_blocking wl_map_blocking(const struct wl_map_ctx *c, const struct wl_block_shape *sh,
+                                   double units, const struct wl_traffic *compulsory);
+void wl_map_add_blocking(struct wl_mapping *m, const struct wl_blocking *b);
 
 /* The slot of a product's plan; `*found` tells whether its value is this product's. `key` holds
    what else the plan depends on. */

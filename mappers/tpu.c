@@ -221,7 +221,8 @@ static void map_product(struct tpu_job *j, const struct wl_run *run)
                                    .elem_bytes = elem,
                                    .times = times,
                                    .steps = run->steps};
-    wl_map_add_blocking(c, &block, 1, j->compulsory, j->m);
+    const struct wl_blocking blocking = wl_map_blocking(c, &block, 1, j->compulsory);
+    wl_map_add_blocking(j->m, &blocking);
     product_events(j, &plan, p, choice.precision, (double)a.rows, times);
 }
 
