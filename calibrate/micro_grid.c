@@ -11,7 +11,7 @@
 #define PACK_CELLS 40
 #define BALLAST_MOST 16000000 /* elements, read and written once per inference: 128 MB */
 #define BALLAST_BELOW 4e6     /* of work: kernels that would all stay in a cache together */
-#define BALLAST_EVERY 3       /* of the files that hold such kernels */
+#define BALLAST_TURN 4        /* files that hold such kernels: three with, one without */
 #define TRIES 8               /* of each design wanted: those too large are passed over */
 
 /* Those of one size of file together, small first. */
@@ -83,14 +83,14 @@ wl_status wl_micro_grid_make(struct wl_arena *arena, bool quick, struct wl_micro
  * What a network of some size does to the weights of its small kernels, such as those that weigh
  * channels: between two inferences they leave the caches. Cells are in order of work: the last is
  * the largest. Ballast of three sizes in turn: small networks, usual ones, those larger than a last
- * cache.
+ * cache; then none: a network of nothing but small kernels.
  */
 static int64_t ballast_of(const struct wl_micro_grid *g, int32_t file)
 {
     const struct wl_micro_cell *last = &g->cells[g->starts[file + 1] - 1];
     bool small = last->kind->pack == 0 && last->work < BALLAST_BELOW;
-    int64_t elements = BALLAST_MOST >> (2 * (file / BALLAST_EVERY % 3));
-    return small && file % BALLAST_EVERY == 0 ? elements : 0;
+    int64_t elements = BALLAST_MOST >> (2 * (file % BALLAST_TURN));
+    return small && file % BALLAST_TURN < 3 ? elements : 0;
 }
 
 static void emit_ballast(struct wl_onnx *b, int64_t elements)

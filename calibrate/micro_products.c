@@ -107,7 +107,8 @@ const char *wl_micro_binary(struct wl_onnx *b, const char *op, const char *x, co
  * p: batch, height, width (of the input), channels in, out, groups, window h, w, stride, epilogue
  */
 enum { BATCH, HEIGHT, WIDTH, CIN, COUT, GROUPS, KH, KW, STRIDE, EPILOGUE };
-enum { PLAIN, RELU, RESIDUAL, SIGMOID, DILATED, RELU6, HARD_SWISH };
+/* DILATED + d: taps d pixels apart, then ReLU */
+enum { PLAIN, RELU, RESIDUAL, SIGMOID, HARD_SIGMOID, RELU6, HARD_SWISH, DILATED };
 
 static double conv_macs(const int64_t *p)
 {
@@ -144,9 +145,10 @@ static const char *activation(struct wl_onnx *b, int64_t epilogue, const char *x
         const char *const in[8] = {x, wl_onnx_scalar(b, 0), wl_onnx_scalar(b, 6)};
         return wl_onnx_result(wl_onnx_add(b, "Clip", in));
     }
-    const char *op = epilogue == SIGMOID      ? "Sigmoid"
-                     : epilogue == HARD_SWISH ? "HardSwish"
-                                              : "Relu";
+    const char *op = epilogue == SIGMOID        ? "Sigmoid"
+                     : epilogue == HARD_SIGMOID ? "HardSigmoid"
+                     : epilogue == HARD_SWISH   ? "HardSwish"
+                                                : "Relu";
     return wl_micro_unary(b, op, x);
 }
 
@@ -154,7 +156,7 @@ static void emit_conv(struct wl_onnx *b, const char *op, const int64_t *p)
 {
     (void)op;
     const int64_t dims[] = {p[BATCH], p[CIN], p[HEIGHT], p[WIDTH]};
-    int64_t dilation = p[EPILOGUE] == DILATED ? 2 : 1;
+    int64_t dilation = p[EPILOGUE] > DILATED ? p[EPILOGUE] - DILATED : 1;
     const char *y = conv(b, wl_onnx_input(b, WL_ONNX_FLOAT, dims, 4), p[CIN], p[COUT], p[GROUPS],
                          p[KH], p[KW], p[STRIDE], dilation);
     if (p[EPILOGUE] == RESIDUAL) {
@@ -203,7 +205,7 @@ static bool design_window(int32_t i, int64_t *p)
     p[STRIDE] = p[KH] == p[KW] ? PICK(i, 13, 1, 1, 1, 2) : 1;
     p[EPILOGUE] = PICK(i, 17, PLAIN, RELU, RELU, RESIDUAL, RELU6);
     if (p[EPILOGUE] == RELU && p[KH] == 3 && p[STRIDE] == 1 && wl_micro_halton(i, 19) < 1.0 / 9) {
-        p[EPILOGUE] = DILATED;
+        p[EPILOGUE] = DILATED + 2;
     }
     return conv_fits(i, p);
 }
@@ -270,13 +272,27 @@ static double late_work(const int64_t *p)
     return conv_work(p) + 4.0 * (double)(p[CIN] * p[COUT]);
 }
 
+/* Segmentation: taps far apart, many of them beyond the edge. */
+static bool design_dilated(int32_t i, int64_t *p)
+{
+    bool depthwise = wl_micro_halton(i, 19) < 1.0 / 3;
+    image(i, p, 14, 70);
+    p[CIN] = channels(i, 3, 64, 2048, 16);
+    p[COUT] = depthwise ? p[CIN] : channels(i, 5, 64, 640, 16);
+    p[GROUPS] = depthwise ? p[CIN] : 1;
+    p[KH] = p[KW] = depthwise ? PICK(i, 7, 3, 5) : 3;
+    p[EPILOGUE] = DILATED + PICK(i, 17, 2, 2, 4, 6, 12, 24);
+    return conv_macs(p) <= LARGE_MACS_MAX / 2 && p[EPILOGUE] - DILATED < p[HEIGHT];
+}
+
 /* Squeeze and excite: one pixel. */
 static bool design_pixel(int32_t i, int64_t *p)
 {
+    bool few = wl_micro_halton(i, 19) < 1.0 / 5; /* fewer than a block of channels */
     image(i, p, 1, 1.4);
-    p[CIN] = channels(i, 3, 16, 2300, 8);
-    p[COUT] = channels(i, 5, 8, 2300, 8);
-    p[EPILOGUE] = PICK(i, 17, PLAIN, RELU, SIGMOID);
+    p[CIN] = few ? spread(i, 3, 4, 16, 2) : channels(i, 3, 16, 2300, 8);
+    p[COUT] = channels(i, 5, 16, 2300, 8);
+    p[EPILOGUE] = PICK(i, 17, PLAIN, RELU, SIGMOID, SIGMOID, HARD_SIGMOID);
     return conv_fits(i, p);
 }
 
@@ -319,31 +335,32 @@ static bool design_depthwise(int32_t i, int64_t *p)
  * Layers of one image, in files that touch as little as a small network does from one inference to
  * the next.
  */
-static bool one_image(int64_t *p)
+static bool one_image(int32_t i, int64_t *p)
 {
     p[BATCH] = 1;
+    p[EPILOGUE] = PICK(i, 23, PLAIN, RELU, RELU6, RELU6, HARD_SWISH);
     return conv_macs(p) <= 1.5e8 &&
            4 * p[HEIGHT] * p[WIDTH] * (p[CIN] + p[COUT] / (p[STRIDE] * p[STRIDE])) <= 12000000;
 }
 
 static bool design_one_first(int32_t i, int64_t *p)
 {
-    return design_first(i, p) && one_image(p);
+    return design_first(i, p) && one_image(i, p);
 }
 
 static bool design_one_window(int32_t i, int64_t *p)
 {
-    return design_window(i, p) && one_image(p);
+    return design_window(i, p) && one_image(i, p);
 }
 
 static bool design_one_depthwise(int32_t i, int64_t *p)
 {
-    return design_depthwise(i, p) && one_image(p);
+    return design_depthwise(i, p) && one_image(i, p);
 }
 
 static bool design_one_pointwise(int32_t i, int64_t *p)
 {
-    return design_pointwise(i, p) && one_image(p);
+    return design_pointwise(i, p) && one_image(i, p);
 }
 
 static bool design_grouped(int32_t i, int64_t *p)
@@ -446,6 +463,17 @@ static bool design_line(int32_t i, int64_t *p)
     return conv_fits(i, p);
 }
 
+/* Sound, sample by sample. */
+static bool design_long_line(int32_t i, int64_t *p)
+{
+    (void)design_line(i, p);
+    p[BATCH] = 1;
+    p[WIDTH] = spread(i, 2, 2000, 40000, 1);
+    p[CIN] = channels(i, 3, 16, 512, 16);
+    p[COUT] = channels(i, 5, 16, 512, 16);
+    return conv_fits(i, p);
+}
+
 static void emit_line(struct wl_onnx *b, const char *op, const int64_t *p)
 {
     (void)op;
@@ -512,6 +540,17 @@ static bool design_transposed(int32_t i, int64_t *p)
     p[STRIDE] = 2;
     double macs = conv_macs(p) * 4; /* every input pixel meets every tap */
     return macs <= MACS_MAX / 2;
+}
+
+/* The first layers of a generator: many channels of few pixels. */
+static bool design_transposed_few(int32_t i, int64_t *p)
+{
+    (void)design_transposed(i, p);
+    p[BATCH] = PICK(i, 11, 1, 1, 1, 8);
+    p[HEIGHT] = p[WIDTH] = spread(i, 2, 1, 33, 1);
+    p[CIN] = channels(i, 3, 64, 1024, 4);
+    p[COUT] = wl_micro_halton(i, 19) < 0.2 ? 3 : channels(i, 5, 32, 512, 4);
+    return conv_macs(p) * 4 <= MACS_MAX / 2;
 }
 
 static void emit_transposed(struct wl_onnx *b, const char *op, const int64_t *p)
@@ -707,6 +746,17 @@ static bool design_recurrent(int32_t i, int64_t *p)
            2 * MACS_MAX;
 }
 
+/* One sequence: every step reads all its weights for one row. */
+static bool design_sequence(int32_t i, int64_t *p)
+{
+    p[0] = spread(i, 2, 8, 300, 1);
+    p[1] = 1;
+    p[2] = spread(i, 3, 128, 1300, 2);
+    p[3] = spread(i, 5, 128, 1300, 2);
+    p[4] = PICK(i, 11, 1, 1, 2);
+    return (double)p[4] * (double)p[0] * (double)p[3] * (double)(p[2] + p[3]) * 4 <= MACS_MAX;
+}
+
 static double recurrent_work(const int64_t *p)
 {
     return (double)p[4] * (double)p[0] * (double)p[1] * (double)p[3] * (double)(p[2] + p[3]) / 2;
@@ -736,23 +786,26 @@ const struct wl_micro_kind wl_micro_products[] = {
     {"pointwise convolution",  50, 215, design_pointwise,  emit_conv,       conv_work,      NULL, 0},
     {"convolution",            40, 195, design_window,     emit_conv,       conv_work,      NULL, 0},
     {"depthwise convolution",  40, 155, design_depthwise,  emit_conv,       conv_work,      NULL, 0},
-    {"convolution of one pixel", 12, 40, design_pixel,     emit_conv,       conv_work,      NULL, 0},
+    {"convolution of one pixel", 12, 64, design_pixel,     emit_conv,       conv_work,      NULL, 0},
     {"first convolution",      12, 45, design_first,      emit_conv,       conv_work,      NULL, 0},
     {"pointwise, large images", 6, 36, design_early,      emit_conv,       conv_work,      NULL, 0},
     {"depthwise, large images", 6, 30, design_early_depthwise, emit_conv,  conv_work,      NULL, 0},
     {"first, large images",     4, 24, design_early_first, emit_conv,      conv_work,      NULL, 0},
-    {"pointwise, small network", 6, 40, design_late,      emit_conv,       late_work,      NULL, 1.2e7},
+    {"pointwise, small network", 6, 56, design_late,      emit_conv,       late_work,      NULL, 1.2e7},
     {"pointwise, usual network", 4, 36, design_late,      emit_conv,       late_work,      NULL, 4e7},
-    {"first, one image",        3, 20, design_one_first,  emit_conv,       conv_work,      NULL, 2e7},
-    {"window, one image",       3, 24, design_one_window, emit_conv,       conv_work,      NULL, 2e7},
-    {"depthwise, one image",    4, 30, design_one_depthwise, emit_conv,    conv_work,      NULL, 2e7},
-    {"pointwise, one image",    4, 30, design_one_pointwise, emit_conv,    conv_work,      NULL, 2e7},
+    {"dilated convolution",     4, 26, design_dilated,    emit_conv,       conv_work,      NULL, 0},
+    {"first, one image",        3, 26, design_one_first,  emit_conv,       conv_work,      NULL, 2e7},
+    {"window, one image",       3, 34, design_one_window, emit_conv,       conv_work,      NULL, 2e7},
+    {"depthwise, one image",    4, 40, design_one_depthwise, emit_conv,    conv_work,      NULL, 2e7},
+    {"pointwise, one image",    4, 40, design_one_pointwise, emit_conv,    conv_work,      NULL, 2e7},
     {"patch convolution",       8, 24, design_patch,      emit_conv,       conv_work,      NULL, 0},
     {"grouped convolution",    14, 60, design_grouped,    emit_conv,       conv_work,      NULL, 0},
     {"unblocked convolution",  12, 70, design_unblocked,  emit_conv,       conv_work,      NULL, 0},
     {"1-D convolution",         8, 60, design_line,       emit_line,       conv_work,      NULL, 0},
+    {"1-D convolution, long",   3, 24, design_long_line,  emit_line,       conv_work,      NULL, 0},
     {"3-D convolution",         6, 40, design_volume,     emit_volume,     volume_work,    NULL, 0},
     {"transposed convolution",  8, 60, design_transposed, emit_transposed, conv_work,      NULL, 0},
+    {"transposed, few pixels",  3, 24, design_transposed_few, emit_transposed, conv_work,  NULL, 0},
     {"product of a batch",      4, 18, design_batch,      emit_gemm,       product_work,   NULL, 0},
     {"matrix product",         36, 140, design_gemm,       emit_gemm,       product_work,   NULL, 0},
     {"few rows",               14, 70, design_gemv,       emit_gemm,       product_work,   NULL, 0},
@@ -760,8 +813,10 @@ const struct wl_micro_kind wl_micro_products[] = {
     {"product per head as sum", 4, 30, design_heads,      emit_einsum,     product_work,   "Einsum", 0},
     {"LSTM",                    4, 34, design_recurrent,  emit_recurrent,  recurrent_work, "LSTM", 0},
     {"GRU",                     4, 34, design_recurrent,  emit_recurrent,  recurrent_work, "GRU", 0},
+    {"LSTM of one sequence",    2, 16, design_sequence,   emit_recurrent,  recurrent_work, "LSTM", 0},
+    {"GRU of one sequence",     2, 12, design_sequence,   emit_recurrent,  recurrent_work, "GRU", 0},
     {"few rows, near weights", 6,  60, design_near,        emit_gemm,       product_work,   NULL, 1.2e6},
-    {"few rows, small network", 4, 24, design_classifier, emit_gemm,       product_work,   NULL, 1.2e7},
+    {"few rows, small network", 4, 30, design_classifier, emit_gemm,       product_work,   NULL, 1.2e7},
     {"few rows, usual network", 3, 24, design_classifier, emit_gemm,       product_work,   NULL, 4e7},
     {"few rows, far weights",  6, 30, design_gemv,        emit_gemm,       product_work,   NULL, 3.5e8},
     {"rows, far weights",      4, 18, design_gemm,        emit_gemm,       product_work,   NULL, 3.5e8},

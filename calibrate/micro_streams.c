@@ -94,18 +94,24 @@ static const char *tensor(struct wl_onnx *b, const int64_t *p)
 }
 
 /*
- * A third of the designs take what a product has just made: its weights have pushed half of it out
- * of the near caches by then. Its depth; 0: none, also where it would take long.
+ * What a product has just made: its weights have pushed half of it out of the near caches by then.
+ * Its depth; 0: none where it would take long.
  */
 static int64_t depth_of_product(const int64_t *p, double rows, int64_t columns)
 {
     static const int64_t depths[] = {256, 768, 1536};
     int64_t mixed = 7 * p[D0] + 5 * p[D1] + 3 * p[D2] + p[D3], depth = depths[mixed / 3 % 3];
     bool fits = rows * (double)(columns * depth) <= PRODUCT_MACS_MAX && columns >= 16;
-    return mixed % 3 == 0 && fits ? depth : 0;
+    return fits ? depth : 0;
 }
 
-static const char *tokens(struct wl_onnx *b, const int64_t *p)
+/* A third of the designs, where both occur. */
+static bool is_third(const int64_t *p)
+{
+    return (7 * p[D0] + 5 * p[D1] + 3 * p[D2] + p[D3]) % 3 == 0;
+}
+
+static const char *product(struct wl_onnx *b, const int64_t *p)
 {
     int64_t depth = depth_of_product(p, (double)(p[D0] * p[D1]), p[D2]);
     if (depth == 0) {
@@ -119,6 +125,11 @@ static const char *tokens(struct wl_onnx *b, const int64_t *p)
     return y;
 }
 
+static const char *tokens(struct wl_onnx *b, const int64_t *p)
+{
+    return is_third(p) ? product(b, p) : wl_micro_fresh(b, p, 3);
+}
+
 /* ---- element-wise -------------------------------------------------------------------------------
  */
 
@@ -127,16 +138,17 @@ static void emit_unary(struct wl_onnx *b, const char *op, const int64_t *p)
     wl_onnx_output(b, unary(b, op, tokens(b, p)));
 }
 
+/* Residuals: what has just passed an element-wise kernel, a bias mostly. */
 static void emit_binary(struct wl_onnx *b, const char *op, const int64_t *p)
 {
-    const char *x = tokens(b, p);
-    wl_onnx_output(b, binary(b, op, x, tokens(b, p)));
+    const char *x = wl_micro_fresh(b, p, 3);
+    wl_onnx_output(b, binary(b, op, x, wl_micro_fresh(b, p, 3)));
 }
 
-/* The second operand has one row: a bias. */
+/* The second operand has one row: the bias of a product. */
 static void emit_bias(struct wl_onnx *b, const char *op, const int64_t *p)
 {
-    wl_onnx_output(b, binary(b, op, tokens(b, p), wl_onnx_weight(b, &p[D2], 1)));
+    wl_onnx_output(b, binary(b, op, product(b, p), wl_onnx_weight(b, &p[D2], 1)));
 }
 
 static void emit_scalar(struct wl_onnx *b, const char *op, const int64_t *p)
@@ -191,7 +203,7 @@ static void emit_silu(struct wl_onnx *b, const char *op, const int64_t *p)
 static void emit_bias_gelu(struct wl_onnx *b, const char *op, const int64_t *p)
 {
     (void)op;
-    const char *x = binary(b, "Add", wl_onnx_weight(b, &p[D2], 1), tokens(b, p));
+    const char *x = binary(b, "Add", wl_onnx_weight(b, &p[D2], 1), product(b, p));
     const char *e = unary(b, "Erf", binary(b, "Div", x, wl_onnx_scalar(b, 1.41421354F)));
     const char *y = binary(b, "Mul", x, binary(b, "Add", e, wl_onnx_scalar(b, 1)));
     wl_onnx_output(b, binary(b, "Mul", y, wl_onnx_scalar(b, 0.5F)));
@@ -222,7 +234,7 @@ static void emit_gelu_tanh(struct wl_onnx *b, const char *op, const int64_t *p)
 static const char *blocked(struct wl_onnx *b, const int64_t *p)
 {
     int64_t depth = depth_of_product(p, (double)(p[D0] * p[D2] * p[D3]), p[D1]);
-    return wl_micro_blocked_image(b, depth > 0 ? depth / 2 : 4, p);
+    return wl_micro_blocked_image(b, is_third(p) && depth > 0 ? depth / 2 : 4, p);
 }
 
 static void emit_blocked_unary(struct wl_onnx *b, const char *op, const int64_t *p)
@@ -301,6 +313,29 @@ static void emit_softmax(struct wl_onnx *b, const char *op, const int64_t *p)
     struct wl_onnx_node *n = wl_onnx_add(b, op, (const char *[8]){tensor(b, p)});
     wl_onnx_attr_int(b, n, "axis", -1);
     wl_onnx_output(b, wl_onnx_result(n));
+}
+
+/* Attention over long sequences: scores that no cache holds. D1: heads, D2: length */
+static bool design_long_scores(int32_t i, int64_t *p)
+{
+    p[D0] = 1;
+    p[D1] = PICK(i, 3, 4, 8);
+    p[D2] = p[D3] = spread(i, 2, 1800, 4200, 1);
+    return true;
+}
+
+static double long_scores_work(const int64_t *p)
+{
+    return 40 * elements(p);
+}
+
+static void emit_long_scores(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    const int64_t left[] = {1, p[D1], p[D2], 40}, right[] = {1, p[D1], 40, p[D2]};
+    const char *q = wl_micro_fresh(b, left, 4), *k = wl_micro_fresh(b, right, 4);
+    struct wl_onnx_node *n = wl_onnx_add(b, op, (const char *[8]){binary(b, "MatMul", q, k)});
+    wl_onnx_attr_int(b, n, "axis", -1);
+    wl_onnx_output(b, binary(b, "MatMul", wl_onnx_result(n), wl_micro_fresh(b, left, 4)));
 }
 
 static void emit_layernorm(struct wl_onnx *b, const char *op, const int64_t *p)
@@ -611,6 +646,26 @@ static void emit_gather(struct wl_onnx *b, const char *op, const int64_t *p)
     wl_onnx_output(b, wl_onnx_result(wl_onnx_add(b, op, in)));
 }
 
+/* Indices out of a list, and short rows of a table: FORM is the axis. D0: rows, D1: columns, D2:
+   indices */
+static bool design_short_rows(int32_t i, int64_t *p)
+{
+    p[FORM] = PICK(i, 2, 0, 1);
+    p[D0] = p[FORM] == 1 ? PICK(i, 7, 1, 1, 8, 32) : spread(i, 3, 30, 2000, 1);
+    p[D1] = p[FORM] == 1 ? spread(i, 3, 8, 64, 1) : spread(i, 5, 2, 32, 1);
+    p[D2] = p[FORM] == 1 ? 1 : spread(i, 7, 1, 4000, 1);
+    p[D3] = 1;
+    return true;
+}
+
+static void emit_short_rows(struct wl_onnx *b, const char *op, const int64_t *p)
+{
+    const char *const in[8] = {wl_micro_fresh(b, p, 2), wl_onnx_input(b, WL_ONNX_INT64, &p[D2], 1)};
+    struct wl_onnx_node *n = wl_onnx_add(b, op, in);
+    wl_onnx_attr_int(b, n, "axis", p[FORM]);
+    wl_onnx_output(b, wl_onnx_result(n));
+}
+
 /* Recommenders: a row each of many tables, joined. D0: batch, D1: tables, D2: elements of a row */
 static bool design_tables(int32_t i, int64_t *p)
 {
@@ -731,6 +786,7 @@ const struct wl_micro_kind wl_micro_streams[] = {
     IMAGE("GlobalAveragePool", 5, 30, emit_blocked_unary),
     IMAGE("GlobalAveragePool", 3, 21, emit_image),
     {"Softmax",     6, 50, design_scores, emit_softmax, stream_work, "Softmax", 0},
+    {"long attention", 0, 4, design_long_scores, emit_long_scores, long_scores_work, "Softmax", 0},
     {"LogSoftmax",  3, 8,  design_scores, emit_softmax, stream_work, "LogSoftmax", 0},
     ROWS("LayerNormalization", 6, 39, emit_layernorm),
     {"RMS norm",    4, 18, design_rows,  emit_rmsnorm, stream_work, NULL, 0},
@@ -746,6 +802,7 @@ const struct wl_micro_kind wl_micro_streams[] = {
     {"Split",       4, 24, design_split, emit_split, stream_work, "Split", 0},
     {"Slice",       8, 34, design_copy, emit_slice,  stream_work, "Slice", 0},
     ROWS("Gather", 4, 24, emit_gather),
+    {"Gather of short rows", 3, 24, design_short_rows, emit_short_rows, stream_work, "Gather", 0},
     {"Gather from tables", 3, 16, design_tables, emit_tables, stream_work, "Gather", 0},
     IMAGE("Pad", 4, 21, emit_pad),
     IMAGE("Expand", 3, 15, emit_expand),

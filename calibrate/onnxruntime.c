@@ -23,6 +23,7 @@
 #include "onnxruntime.h"
 
 #define SPEED_MOST 1.25 /* a clock moves less: more is a disturbance */
+#define CALL_ROUNDS 3   /* of what an inference costs: differences of times, so one may mislead */
 #define PLAINEST "neg"  /* stands for kernels that have no rows of their own */
 #define VIEWS_MIN 4     /* that say what profiling costs around them */
 #define VIEWS_MAX 256
@@ -30,10 +31,12 @@
 /* What is known of one thread count. */
 struct pace {
     int32_t threads;
+    double fresh_s;      /* a reference that was just taken, or 0 */
     double speed_factor; /* what brings times of now to the speed of the rows */
-    double *reference_s; /* before each file */
+    double *reference_s; /* around each file */
     int32_t reference_count;
     struct wl_ort_costs costs;
+    struct wl_ort_call calls[CALL_ROUNDS][WL_ORT_CALLS];
 };
 
 struct run {
@@ -296,35 +299,60 @@ static wl_status add_timed(struct run *r, struct wl_bench_row *row, double time_
 
 static wl_status add_costs(struct run *r, struct pace *p, struct wl_error *err)
 {
-    struct wl_ort_call calls[WL_ORT_CALLS];
     struct wl_bench_row view = plain_row(WL_KERNEL_VIEW, p->threads);
     WL_TRY(wl_ort_measure_costs(&r->files, p->threads, &p->costs, err));
-    WL_TRY(add_timed(r, &view, p->costs.view_s, err));
-    WL_TRY(wl_ort_measure_calls(&r->files, p->threads, &p->costs, calls, err));
-    for (int32_t i = 0; i < WL_ORT_CALLS; i++) {
-        struct wl_bench_row row = plain_row(WL_KERNEL_CALL, p->threads);
-        row.sizes.n = calls[i].elements;
-        row.sizes.bytes = 4 * row.sizes.n;
-        WL_TRY(add_timed(r, &row, calls[i].time_s, err));
+    return add_timed(r, &view, p->costs.view_s, err);
+}
+
+/* At the beginning, in the middle, at the end: by then the machine has changed its mind. */
+static int32_t call_rounds(const struct run *r)
+{
+    return r->bench->options.quick ? 1 : CALL_ROUNDS;
+}
+
+static wl_status measure_calls(struct run *r, int32_t round, struct wl_error *err)
+{
+    for (int32_t t = 0; t < r->bench->options.thread_count; t++) {
+        struct pace *p = &r->paces[t];
+        WL_TRY(wl_ort_measure_calls(&r->files, p->threads, &p->costs, p->calls[round], err));
+        p->fresh_s = 0;
     }
     return WL_OK;
 }
 
-/*
- * Rows are kept at the speed of the first reference of their thread count, which is a row itself;
- * the factor brings times of now to it.
- */
-static wl_status note_speed(struct run *r, struct pace *p, struct wl_error *err)
+/* Rows of the middle one of all rounds. */
+static wl_status add_calls(struct run *r, const struct pace *p, struct wl_error *err)
+{
+    for (int32_t i = 0; i < WL_ORT_CALLS; i++) {
+        double times[CALL_ROUNDS];
+        struct wl_bench_row row = plain_row(WL_KERNEL_CALL, p->threads);
+        for (int32_t k = 0; k < call_rounds(r); k++) {
+            times[k] = p->calls[k][i].time_s;
+        }
+        row.sizes.n = p->calls[0][i].elements;
+        row.sizes.bytes = 4 * row.sizes.n;
+        wl_bench_times(times, call_rounds(r), &row);
+        WL_TRY(add_row(r, &row, err));
+    }
+    return WL_OK;
+}
+
+/* The first reference of a thread count is a row itself. */
+static wl_status take_reference(struct run *r, struct pace *p, double *now_s, struct wl_error *err)
 {
     struct wl_bench_row row = plain_row(WL_ORT_REFERENCE, p->threads);
-    double now_s;
-    WL_TRY(wl_ort_reference(&r->files, p->threads, &now_s, err));
-    WL_TRY(add_timed(r, &row, now_s, err));
+    WL_TRY(wl_ort_reference(&r->files, p->threads, now_s, err));
+    return add_timed(r, &row, *now_s, err);
+}
+
+/* Rows are kept at the speed of that row; the factor brings times between two references to it. */
+static void note_speed(struct run *r, struct pace *p, double before_s, double after_s)
+{
     const struct wl_bench_row *first = wl_bench_find(r->bench, WL_ORT_REFERENCE, p->threads);
+    double now_s = (before_s + after_s) / 2;
     double factor = first != NULL ? first->time_s / now_s : 1;
     p->speed_factor = fmin(fmax(factor, 1 / SPEED_MOST), SPEED_MOST);
     p->reference_s[p->reference_count++] = now_s;
-    return WL_OK;
 }
 
 /* In the end all rows of a thread count, the reference too, go to the median speed of the run. */
@@ -355,21 +383,50 @@ static wl_status write_cells(struct run *r, const struct wl_micro_grid *g, int32
     return wl_onnx_write(b, r->files.graph_path, err);
 }
 
-static wl_status run_file(struct run *r, const struct wl_micro_grid *g, int32_t file,
-                          const struct pace *p, struct wl_error *err)
+/* Rows of a file at one thread count, between two references: the second serves what comes next. */
+static wl_status measure_file(struct run *r, struct pace *p, const struct analysed *a,
+                              struct wl_error *err)
+{
+    struct wl_ort_result result;
+    struct wl_arena_mark mark = wl_arena_mark(&r->files.scratch);
+    double before_s = p->fresh_s;
+    if (!(before_s > 0)) {
+        WL_TRY(take_reference(r, p, &before_s, err));
+    }
+    WL_TRY(wl_ort_execute(&r->files, p->threads, false, &result, err));
+    WL_TRY(take_reference(r, p, &p->fresh_s, err));
+    note_speed(r, p, before_s, p->fresh_s);
+    WL_TRY(add_kernels(r, p, a, &result, err));
+    wl_arena_reset(&r->files.scratch, mark);
+    return WL_OK;
+}
+
+/* At all thread counts that have no rows of it yet, to and fro: the last one is the next file's
+   first. */
+static wl_status measure_at_all(struct run *r, bool fro, const struct analysed *a,
+                                struct wl_error *err)
+{
+    int32_t count = r->bench->options.thread_count;
+    for (int32_t i = 0; i < count; i++) {
+        struct pace *p = &r->paces[fro ? count - 1 - i : i];
+        if (!all_known(r, a, p->threads)) {
+            WL_TRY(measure_file(r, p, a, err));
+        }
+        for (int32_t t = 0; t < count; t++) {
+            r->paces[t].fresh_s = &r->paces[t] == p ? p->fresh_s : 0;
+        }
+    }
+    return WL_OK;
+}
+
+static wl_status run_file(struct run *r, const struct wl_micro_grid *g, int32_t file, bool fro,
+                          struct wl_error *err)
 {
     struct analysed a;
-    struct wl_ort_result result;
     wl_arena_reset(&r->files.scratch, (struct wl_arena_mark){0});
     WL_TRY(write_cells(r, g, file, err));
     WL_TRY(analyse(r, &a, err));
-    wl_status status = WL_OK;
-    if (!all_known(r, &a, p->threads)) {
-        status = wl_ort_execute(&r->files, p->threads, false, &result, err);
-        if (status == WL_OK) {
-            status = add_kernels(r, p, &a, &result, err);
-        }
-    }
+    wl_status status = measure_at_all(r, fro, &a, err);
     wl_model_done(&a.model);
     return status;
 }
@@ -401,20 +458,17 @@ int32_t wl_ort_stride(int32_t count)
  */
 static wl_status run_files(struct run *r, const struct wl_micro_grid *g, struct wl_error *err)
 {
-    int32_t step = wl_ort_stride(g->files), paces = r->bench->options.thread_count;
+    int32_t step = wl_ort_stride(g->files), rounds = call_rounds(r), round = 0;
     for (int32_t i = 0; i < g->files; i++) {
-        int32_t file = (int32_t)(((int64_t)i * step) % g->files);
-        for (int32_t t = 0; t < paces; t++) {
-            char what[64];
-            struct pace *p = &r->paces[t];
-            (void)snprintf(what, sizeof(what), "%d %s", p->threads,
-                           p->threads == 1 ? "thread" : "threads");
-            wl_bench_progress(r->bench, (i + (double)t / paces) / g->files, what);
-            WL_TRY(note_speed(r, p, err));
-            WL_TRY(run_file(r, g, file, p, err));
+        if (round < rounds - 1 && i >= round * g->files / (rounds - 1)) {
+            WL_TRY(measure_calls(r, round++, err));
         }
+        char what[64];
+        (void)snprintf(what, sizeof(what), "file %d of %d", i + 1, g->files);
+        wl_bench_progress(r->bench, (double)i / g->files, what);
+        WL_TRY(run_file(r, g, (int32_t)(((int64_t)i * step) % g->files), i % 2 != 0, err));
     }
-    return WL_OK;
+    return measure_calls(r, rounds - 1, err);
 }
 
 static wl_status start_paces(struct run *r, int32_t files, struct wl_error *err)
@@ -438,6 +492,7 @@ static wl_status run_all(struct run *r, struct wl_error *err)
     WL_TRY(start_paces(r, grid.files, err));
     WL_TRY(run_files(r, &grid, err));
     for (int32_t t = 0; t < r->bench->options.thread_count; t++) {
+        WL_TRY(add_calls(r, &r->paces[t], err));
         settle_speed(r, &r->paces[t]);
     }
     return WL_OK;

@@ -25,6 +25,8 @@ struct wl_ort_bench {
     struct wl_ort *ort;      /* not owned */
     struct wl_arena scratch; /* of one file */
     char graph_path[512], model_path[512];
+    char reference_path[512]; /* the reference network's runnable copy, once it was asked for */
+    bool has_reference;
 };
 
 /* Files are in `folder`; done removes them. Set `ort` before anything runs. */
@@ -57,8 +59,10 @@ wl_status wl_ort_measure_calls(struct wl_ort_bench *b, int32_t threads,
 double wl_ort_profile_cost_in(const struct wl_ort_result *result, const struct wl_ort_costs *costs);
 /*
  * How fast the machine is right now: seconds of a fixed small network of convolutions and products,
- * fastest of some runs. Clocks of shared machines move by a tenth within minutes; calibrations are
- * brought to one speed by it, and keep it as the row WL_ORT_REFERENCE.
+ * the fastest quarter of some runs. Clocks of shared machines move by a tenth within seconds: the
+ * mean of one before and one after a measurement says its speed to 3 % where that moves by 4 to 5.
+ * Calibrations are brought to one speed by it, and keep it as the row WL_ORT_REFERENCE. Leaves
+ * `scratch` and the two files as they are.
  */
 #define WL_ORT_REFERENCE "reference"
 wl_status wl_ort_reference(struct wl_ort_bench *b, int32_t threads, double *seconds,

@@ -20,6 +20,7 @@ struct calibrate {
     struct wl_bench_options bench;
     int32_t threads[THREADS_MAX];
     const char *framework, *output, *registry;
+    const char *notes; /* what the file says of how it was measured, or NULL */
     bool list, quiet;
 };
 
@@ -198,7 +199,8 @@ static wl_status load_host(struct calibrate *c, struct host *h, struct wl_error 
     return WL_OK;
 }
 
-static wl_status check_noise(const struct calibrate *c, struct wl_error *err)
+/* Refuses a busy machine; with --force measures and says so, in the file as well. */
+static wl_status check_noise(struct calibrate *c, struct wl_error *err)
 {
     struct wl_noise noise;
     int32_t threads = c->bench.threads[c->bench.thread_count - 1];
@@ -207,10 +209,12 @@ static wl_status check_noise(const struct calibrate *c, struct wl_error *err)
         return WL_OK;
     }
     if (c->bench.force) {
-        (void)fprintf(stderr,
-                      "wattline: warning: the machine is busy: %.0f %% of the processor time asked "
-                      "for was not given, equal work varies by %.0f %%\n",
-                      100 * noise.lost, 100 * noise.spread);
+        c->notes = wl_arena_printf(&c->arena,
+                                   "measured on a busy machine (--force): %.0f %% of the processor "
+                                   "time asked for was not given, equal work varied by %.0f %%",
+                                   100 * noise.lost, 100 * noise.spread);
+        WL_TRY_PTR(c->notes, err);
+        (void)fprintf(stderr, "wattline: warning: %s\n", c->notes);
         return WL_OK;
     }
     return wl_fail(err, WL_ERR_USAGE, "host",
@@ -260,7 +264,8 @@ static wl_status run_bench(struct calibrate *c, struct wl_bench *b, const struct
                                    .host_cores = wl_device_units(&h->device),
                                    .host_memory_bytes = (int64_t)sysconf(_SC_PHYS_PAGES) *
                                                         (int64_t)sysconf(_SC_PAGESIZE),
-                                   .date = date};
+                                   .date = date,
+                                   .notes = c->notes};
     wl_buf_init(&text);
     wl_status status = wl_bench_write(b, &id, &text, err);
     if (status == WL_OK) {

@@ -3,6 +3,7 @@
  * cli/cmd_validate.c: wattline validate. Predicts, runs the real thing on this host, and sets the
  * two side by side, per model and per kernel.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 
 #define NUMBER_MAX 1000000
 #define LIST_MAX 8
+#define DISTURBED 1.25 /* a clock moves less between two references: the slower one met others */
 
 /* What can be run from here, and what predicts it. */
 struct runner {
@@ -228,50 +230,71 @@ static wl_status import(struct validate *s, struct wl_cli_run *run, struct wl_va
     return match_kernels(s, &run->result, &result, p, err);
 }
 
-/* How fast the machine is now against what it was during calibration. */
-static wl_status note_speed(struct validate *s, struct wl_validate_point *p, struct wl_error *err)
+/* How fast the machine is now against what it was during calibration; 0 where that is not known. */
+static wl_status speed_now(struct validate *s, int32_t threads, double *speed, struct wl_error *err)
 {
     static const struct wl_kernel_sizes one = {
         .groups = 1, .m = 1, .n = 1, .k = 1, .window = 1, .stride = 1, .width = 1};
-    const struct wl_calibration *c = s->target.calibration;
-    double then_s = c == NULL ? 0
-                              : wl_calibration_seconds(c, WL_ORT_REFERENCE, WL_PREC_FP32,
-                                                       p->threads, &one, NULL);
+    const struct wl_calibration *c = s->runner->files ? s->target.calibration : NULL;
+    double then_s =
+        c == NULL ? 0
+                  : wl_calibration_seconds(c, WL_ORT_REFERENCE, WL_PREC_FP32, threads, &one, NULL);
     double now_s = 0;
+    *speed = 0;
     if (then_s > 0) {
-        WL_TRY(wl_ort_reference(&s->files, p->threads, &now_s, err));
-        p->speed = then_s / now_s;
+        WL_TRY(wl_ort_reference(&s->files, threads, &now_s, err));
+        *speed = then_s / now_s;
     }
     return WL_OK;
+}
+
+/* Runs with a look at the machine's speed before (`*before`, which becomes that after). */
+static wl_status run_between(struct validate *s, const struct wl_ort_job *job, double *before,
+                             double *speed, struct wl_ort_result *result, struct wl_error *err)
+{
+    double after;
+    WL_TRY(wl_ort_run(&s->ort, job, &s->v.arena, result, err));
+    WL_TRY(speed_now(s, job->threads, &after, err));
+    bool apart = fmax(*before, after) > DISTURBED * fmin(*before, after);
+    *speed = apart ? fmax(*before, after) : (*before + after) / 2;
+    *before = after;
+    return WL_OK;
+}
+
+/* Times without profiling, then, where the runner reads model files, those of kernels. */
+static wl_status run_point(struct validate *s, struct wl_ort_job *job, const struct wl_cli_run *run,
+                           struct wl_validate_point *p, struct wl_error *err)
+{
+    struct wl_ort_result result;
+    double speed;
+    WL_TRY(speed_now(s, p->threads, &speed, err));
+    job->wall = true;
+    WL_TRY(run_between(s, job, &speed, &p->speed, &result, err));
+    p->measured_s = wl_ort_wall_s(&result);
+    if (!s->runner->files) {
+        return WL_OK;
+    }
+    job->wall = false;
+    job->profile = true;
+    WL_TRY(run_between(s, job, &speed, &p->kernels_speed, &result, err));
+    return match_kernels(s, &run->result, &result, p, err);
 }
 
 static wl_status measure(struct validate *s, const char *file, const struct wl_cli_run *run,
                          struct wl_validate_point *p, struct wl_error *err)
 {
-    struct wl_ort_result result;
-    struct wl_ort_job job = {.model = file,
-                             .threads = p->threads,
-                             .seconds = s->seconds,
-                             .min_runs = 5,
-                             .wall = true,
-                             .profile = s->runner->files};
+    struct wl_ort_job job = {
+        .model = file, .threads = p->threads, .seconds = s->seconds, .min_runs = 5};
     struct wl_ort_dim *dims = NULL;
     WL_TRY(bound_dims(s, &run->model.graph, &dims, &job.dim_count, err));
     job.dims = dims;
-    if (s->runner->files) {
-        WL_TRY(note_speed(s, p, err));
-    }
     struct wl_error why = {0};
-    wl_status status = wl_ort_run(&s->ort, &job, &s->v.arena, &result, &why);
+    wl_status status = run_point(s, &job, run, p, &why);
     if (status == WL_ERR_UNSUPPORTED) {
         p->failure = keep(s, why.message);
         return WL_OK;
     }
-    if (status != WL_OK) {
-        return wl_fail(err, status, why.where, "%s", why.message);
-    }
-    p->measured_s = wl_ort_wall_s(&result);
-    return s->runner->files ? match_kernels(s, &run->result, &result, p, err) : WL_OK;
+    return status == WL_OK ? WL_OK : wl_fail(err, status, why.where, "%s", why.message);
 }
 
 static struct wl_validate_point *point_new(struct validate *s, struct wl_error *err)
@@ -465,48 +488,6 @@ static wl_status report(struct validate *s, struct wl_error *err)
     return status;
 }
 
-/* Up to three values in order: the middle one, the mean of two. */
-static double middle_of(double *values, int32_t count)
-{
-    qsort(values, (size_t)count, sizeof(*values), wl_compare_doubles);
-    return count == 2 ? (values[0] + values[1]) / 2 : values[count / 2];
-}
-
-static struct wl_validate_point *next_at(struct wl_validation *v, int32_t from, int32_t threads)
-{
-    for (int32_t i = from; i < v->point_count; i++) {
-        if (v->points[i].threads == threads && v->points[i].speed > 0) {
-            return &v->points[i];
-        }
-    }
-    return NULL;
-}
-
-/*
- * A reference takes some milliseconds, in which others may have the machine: a point's speed is the
- * middle one of its own and those measured before and after it at its thread count.
- */
-static void steady_speeds(struct wl_validation *v, int32_t threads)
-{
-    double before = 0;
-    struct wl_validate_point *p = next_at(v, 0, threads);
-    while (p != NULL) {
-        struct wl_validate_point *next = next_at(v, (int32_t)(p - v->points) + 1, threads);
-        double near[3], own = p->speed;
-        int32_t count = 0;
-        near[count++] = own;
-        if (before > 0) {
-            near[count++] = before;
-        }
-        if (next != NULL) {
-            near[count++] = next->speed;
-        }
-        p->speed = middle_of(near, count);
-        before = own;
-        p = next;
-    }
-}
-
 static wl_status validate(struct validate *s, char **models, int32_t count, struct wl_error *err)
 {
     WL_TRY(prepare(s, err));
@@ -515,9 +496,6 @@ static wl_status validate(struct validate *s, char **models, int32_t count, stru
                        "is of one model at one batch and thread count; give one of each");
     }
     WL_TRY(s->import != NULL ? one_import(s, models[0], err) : run_models(s, models, count, err));
-    for (int32_t t = 0; t < s->thread_count; t++) {
-        steady_speeds(&s->v, (int32_t)s->threads[t]);
-    }
     if (!s->a.quiet && isatty(STDERR_FILENO) != 0) {
         (void)fprintf(stderr, "\r%78s\r", "");
     }

@@ -20,7 +20,9 @@ struct wl_validate_point {
     int64_t batch;
     int32_t threads;
     double measured_s, predicted_s;
-    double speed; /* of the machine at this point over that of the calibration; 0: not known */
+    /* of the machine over that of the calibration while the point, and while its kernels were
+       measured: the mean of before and after; 0: not known */
+    double speed, kernels_speed;
     const char *failure; /* why it did not run; NULL when it did */
     const char
         *excluded; /* why it ran but does not count: its work depends on the data; else NULL */

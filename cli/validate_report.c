@@ -20,9 +20,10 @@ static double error_of(double predicted_s, double measured_s)
     return predicted_s / measured_s - 1;
 }
 
-static double speed_of(const struct wl_validate_point *p, bool level)
+/* What brings a time to the calibration's speed, where that is asked for and known. */
+static double factor_of(double speed, bool level)
 {
-    return level && p->speed > 0 ? p->speed : 1;
+    return level && speed > 0 ? speed : 1;
 }
 
 static struct wl_validate_errors summary(double *errors, int32_t count)
@@ -79,8 +80,8 @@ static void collect_kernel(void *user, const struct wl_validate_point *p,
     struct collect *c = user;
     if (c->operation == NULL || (k->operation != NULL && strcmp(k->operation, c->operation) == 0)) {
         if (c->errors != NULL) {
-            c->errors[c->count] =
-                fabs(error_of(k->predicted_s, k->measured_s * speed_of(p, c->level)));
+            c->errors[c->count] = fabs(
+                error_of(k->predicted_s, k->measured_s * factor_of(p->kernels_speed, c->level)));
         }
         c->count++;
     }
@@ -109,7 +110,8 @@ struct wl_validate_errors wl_validate_errors(struct wl_validation *v, bool kerne
     for (int32_t i = 0; errors != NULL && i < v->point_count; i++) {
         if (counts(&v->points[i])) {
             const struct wl_validate_point *p = &v->points[i];
-            errors[count++] = fabs(error_of(p->predicted_s, p->measured_s * speed_of(p, level)));
+            errors[count++] =
+                fabs(error_of(p->predicted_s, p->measured_s * factor_of(p->speed, level)));
         }
     }
     return summary(errors, count);
@@ -316,6 +318,15 @@ static void kernel_json(void *user, const struct wl_validate_point *p,
     wl_json_close(e, '}');
 }
 
+static void json_speed(struct wl_emitter *e, const char *key, double speed)
+{
+    if (speed > 0) {
+        wl_json_num(e, key, speed);
+    } else {
+        wl_json_null(e, key);
+    }
+}
+
 static void point_json(struct wl_emitter *e, const struct wl_validate_point *p)
 {
     wl_json_object(e, NULL);
@@ -333,11 +344,8 @@ static void point_json(struct wl_emitter *e, const struct wl_validate_point *p)
     } else {
         wl_json_null(e, "error");
     }
-    if (p->speed > 0) {
-        wl_json_num(e, "speed", p->speed);
-    } else {
-        wl_json_null(e, "speed");
-    }
+    json_speed(e, "speed", p->speed);
+    json_speed(e, "kernels_speed", p->kernels_speed);
     wl_json_str(e, "failure", p->failure);
     wl_json_str(e, "excluded", p->excluded);
     wl_json_num(e, "unmatched_s", p->unmatched_s);

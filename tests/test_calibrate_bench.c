@@ -123,7 +123,8 @@ static void test_write(void **state)
                                          .clock_hz = 2.6e9,
                                          .host_cores = 2,
                                          .host_memory_bytes = (int64_t)8 << 30,
-                                         .date = "2026-01-02T03:04:05"};
+                                         .date = "2026-01-02T03:04:05",
+                                         .notes = "measured on a \"busy\" machine"};
     char path[] = "/tmp/wattline-calibration-XXXXXX";
     struct wl_bench b;
     struct wl_buf out;
