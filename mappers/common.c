@@ -375,7 +375,7 @@ void wl_map_note_product(struct wl_mapping *m, const struct wl_tiling *t)
 double wl_map_instances_used(const struct wl_map_ctx *c, const struct wl_level *l, double units)
 {
     double instances = wl_map_instances(l);
-    if (l->scope == WL_SCOPE_CLUSTER) {
+    if (l->scope == WL_SCOPE_CLUSTER && !c->spread) {
         /* Units spread over the clusters; those left idle leave whole clusters idle. */
         instances = wl_max_d(1, floor(wl_min_d(instances, c->units) / c->one_in));
     }

@@ -59,6 +59,7 @@ struct wl_map_ctx {
     double unit_loss;         /* of the runtime */
     int32_t units;            /* that the analysis may use */
     int32_t one_in;           /* a plan takes all its workers, or one in so many (choose.c) */
+    bool spread;              /* those left idle are some of each cluster, not whole clusters */
     double live_bytes;        /* that the activations around the largest subgraph take */
     double weight_bytes;      /* of all subgraphs, as stored in the policy's precision */
     struct wl_plan_cache *cache;
