@@ -93,6 +93,12 @@ static const char *tensor(struct wl_onnx *b, const int64_t *p)
     return wl_micro_fresh(b, p, 4);
 }
 
+/* Something of the sizes that picks evenly among designs. */
+static int64_t mixed(const int64_t *p)
+{
+    return 7 * p[D0] + 5 * p[D1] + 3 * p[D2] + p[D3];
+}
+
 /*
  * What a product has just made: its weights have pushed half of it out of the near caches by then.
  * Its depth; 0: none where it would take long.
@@ -100,7 +106,7 @@ static const char *tensor(struct wl_onnx *b, const int64_t *p)
 static int64_t depth_of_product(const int64_t *p, double rows, int64_t columns)
 {
     static const int64_t depths[] = {256, 768, 1536};
-    int64_t mixed = 7 * p[D0] + 5 * p[D1] + 3 * p[D2] + p[D3], depth = depths[mixed / 3 % 3];
+    int64_t depth = depths[mixed(p) / 3 % 3];
     bool fits = rows * (double)(columns * depth) <= PRODUCT_MACS_MAX && columns >= 16;
     return fits ? depth : 0;
 }
@@ -108,7 +114,7 @@ static int64_t depth_of_product(const int64_t *p, double rows, int64_t columns)
 /* A third of the designs, where both occur. */
 static bool is_third(const int64_t *p)
 {
-    return (7 * p[D0] + 5 * p[D1] + 3 * p[D2] + p[D3]) % 3 == 0;
+    return mixed(p) % 3 == 0;
 }
 
 static const char *product(struct wl_onnx *b, const int64_t *p)

@@ -31,7 +31,6 @@
 /* What is known of one thread count. */
 struct pace {
     int32_t threads;
-    double fresh_s;      /* a reference that was just taken, or 0 */
     double speed_factor; /* what brings times of now to the speed of the rows */
     double *reference_s; /* around each file */
     int32_t reference_count;
@@ -45,8 +44,10 @@ struct run {
     const struct wl_runtime *runtime;
     struct wl_ort ort;
     struct wl_ort_bench files;
-    struct pace *paces;    /* by thread count */
-    double profile_cost_s; /* per kernel of the file that runs */
+    struct pace *paces;      /* by thread count */
+    const struct pace *last; /* whose reference was the last that ran, or NULL */
+    double last_s;           /* that reference */
+    double profile_cost_s;   /* per kernel of the file that runs */
 };
 
 /* ---- one file -------------------------------------------------------------------------------- */
@@ -315,8 +316,8 @@ static wl_status measure_calls(struct run *r, int32_t round, struct wl_error *er
     for (int32_t t = 0; t < r->bench->options.thread_count; t++) {
         struct pace *p = &r->paces[t];
         WL_TRY(wl_ort_measure_calls(&r->files, p->threads, &p->costs, p->calls[round], err));
-        p->fresh_s = 0;
     }
+    r->last = NULL;
     return WL_OK;
 }
 
@@ -389,13 +390,14 @@ static wl_status measure_file(struct run *r, struct pace *p, const struct analys
 {
     struct wl_ort_result result;
     struct wl_arena_mark mark = wl_arena_mark(&r->files.scratch);
-    double before_s = p->fresh_s;
-    if (!(before_s > 0)) {
+    double before_s = r->last_s;
+    if (r->last != p) {
         WL_TRY(take_reference(r, p, &before_s, err));
     }
     WL_TRY(wl_ort_execute(&r->files, p->threads, false, &result, err));
-    WL_TRY(take_reference(r, p, &p->fresh_s, err));
-    note_speed(r, p, before_s, p->fresh_s);
+    WL_TRY(take_reference(r, p, &r->last_s, err));
+    r->last = p;
+    note_speed(r, p, before_s, r->last_s);
     WL_TRY(add_kernels(r, p, a, &result, err));
     wl_arena_reset(&r->files.scratch, mark);
     return WL_OK;
@@ -411,9 +413,6 @@ static wl_status measure_at_all(struct run *r, bool fro, const struct analysed *
         struct pace *p = &r->paces[fro ? count - 1 - i : i];
         if (!all_known(r, a, p->threads)) {
             WL_TRY(measure_file(r, p, a, err));
-        }
-        for (int32_t t = 0; t < count; t++) {
-            r->paces[t].fresh_s = &r->paces[t] == p ? p->fresh_s : 0;
         }
     }
     return WL_OK;

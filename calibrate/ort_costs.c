@@ -24,11 +24,18 @@
 /* ---- one file ----------------------------------------------------------------------------------
  */
 
-wl_status wl_ort_write(struct wl_ort_bench *b, struct wl_onnx *onnx, struct wl_error *err)
+/* The graph, and a copy of it that can run. */
+static wl_status write_both(struct wl_onnx *onnx, const char *graph, const char *model,
+                            struct wl_error *err)
 {
     struct wl_materialized made;
-    WL_TRY(wl_onnx_write(onnx, b->graph_path, err));
-    return wl_materialize(b->graph_path, b->model_path, 1, &made, err);
+    WL_TRY(wl_onnx_write(onnx, graph, err));
+    return wl_materialize(graph, model, 1, &made, err);
+}
+
+wl_status wl_ort_write(struct wl_ort_bench *b, struct wl_onnx *onnx, struct wl_error *err)
+{
+    return write_both(onnx, b->graph_path, b->model_path, err);
 }
 
 wl_status wl_ort_execute(struct wl_ort_bench *b, int32_t threads, bool wall,
@@ -217,14 +224,12 @@ static void emit_reference(struct wl_onnx *b)
 
 static wl_status write_reference(struct wl_ort_bench *b, struct wl_error *err)
 {
-    struct wl_materialized made;
     char graph_path[sizeof(b->reference_path) + 8];
     struct wl_onnx *onnx = wl_onnx_new(&b->scratch);
     WL_TRY_PTR(onnx, err);
     emit_reference(onnx);
     (void)snprintf(graph_path, sizeof(graph_path), "%s.graph", b->reference_path);
-    WL_TRY(wl_onnx_write(onnx, graph_path, err));
-    wl_status status = wl_materialize(graph_path, b->reference_path, 1, &made, err);
+    wl_status status = write_both(onnx, graph_path, b->reference_path, err);
     (void)unlink(graph_path);
     b->has_reference = status == WL_OK;
     return status;
